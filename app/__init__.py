@@ -1,0 +1,1 @@
+"""What is true: the rules and data of DevSignal, with no transport and no process."""

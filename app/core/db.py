@@ -1,0 +1,189 @@
+"""Tables and connections: the declarative base, the base of tables that belong to an organization, pools."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID
+
+import asyncpg
+import orjson
+from sqlalchemy import ColumnElement, DateTime, Enum, ForeignKeyConstraint, MetaData, String, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from app.core.clock import now
+from app.core.ids import new_id
+
+SERVER_ROLE = "devsignal_server"
+UNSCOPED_ROLE = "devsignal_unscoped"
+
+
+class Placement(StrEnum):
+    """Where a table's rows live once the schema is distributed by organization."""
+
+    DISTRIBUTED = "distributed"
+    REFERENCE = "reference"
+    LOCAL = "local"
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "pk": "%(table_name)s_pkey",
+            "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+            "uq": "%(table_name)s_%(column_0_N_name)s_key",
+            "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+            "ck": "%(table_name)s_%(constraint_name)s_check",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        StrEnum: Enum(StrEnum, native_enum=False, create_constraint=False, length=40),
+        UUID: Uuid,
+    }
+
+
+class Tenant(Base):
+    """Base of every table whose rows belong to one organization.
+
+    The key starts with the organization, a reference to another tenant table carries it too (foreign keys
+    do not obey row level security), and its value is what the transaction is bound to."""
+
+    __abstract__ = True
+
+    organization_id: Mapped[UUID] = mapped_column(
+        primary_key=True, server_default=text("current_tenant()"), sort_order=-20
+    )
+
+    def __init_subclass__(
+        cls,
+        *,
+        references_organization: bool = True,
+        placement: Placement = Placement.DISTRIBUTED,
+        **options: Any,
+    ) -> None:
+        super().__init_subclass__(**options)
+        if cls.__dict__.get("__abstract__"):
+            return
+        table: Any = cls.__table__
+        table.info["placement"] = placement
+        if references_organization:
+            table.append_constraint(ForeignKeyConstraint(["organization_id"], ["organizations.id"]))
+        for column in list(table.columns):
+            if target := column.info.get("references"):
+                table.append_constraint(
+                    ForeignKeyConstraint(
+                        ["organization_id", column.name],
+                        [f"{target}.organization_id", f"{target}.id"],
+                        name=f"{table.name}_{column.name}_fkey",
+                        ondelete=column.info["on_delete"],
+                    )
+                )
+
+    @classmethod
+    def visible_to(cls, organization: UUID) -> ColumnElement[bool]:
+        """The condition that every statement on the table carries, beside row level security."""
+        return cls.organization_id == organization
+
+
+class Entity(Tenant):
+    """A tenant row with an id of its own and the times of its making and last change."""
+
+    __abstract__ = True
+    prefix: ClassVar[str]
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id, sort_order=-10)
+    created_at: Mapped[datetime] = mapped_column(
+        default=now, sort_order=10, doc="When the record was created."
+    )
+    updated_at: Mapped[datetime] = mapped_column(
+        default=now, onupdate=now, sort_order=11, doc="When the record was last changed."
+    )
+
+
+def reference(target: str, *, on_delete: str | None = None, **options: Any) -> Any:
+    """A column that points at the `id` of tenant table `target` within the same organization."""
+    return mapped_column(Uuid, info={"references": target, "on_delete": on_delete}, **options)
+
+
+def text_of(length: int, **options: Any) -> Any:
+    return mapped_column(String(length), **options)
+
+
+class Row(asyncpg.Record):
+    """A light row of a read: columns by attribute, no identity map, nothing lazy."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The two ways to PostgreSQL of a process: sessions for writes, a lean driver pool for reads.
+
+    Every connection runs as the unprivileged server role, whatever role it logged in with."""
+
+    engine: AsyncEngine
+    sessions: async_sessionmaker[AsyncSession]
+    reads: asyncpg.Pool
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, url: str, *, pool_size: int = 10, statement_timeout_ms: int = 5_000
+    ) -> AsyncIterator["Database"]:
+        server_settings = {
+            "role": SERVER_ROLE,
+            "application_name": "devsignal",
+            "statement_timeout": str(statement_timeout_ms),
+            "idle_in_transaction_session_timeout": "60000",
+            "jit": "off",
+        }
+        engine = create_async_engine(
+            make_url(url).set(drivername="postgresql+asyncpg"),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_pre_ping=False,
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+            connect_args={"server_settings": server_settings},
+        )
+        reads = await asyncpg.create_pool(
+            driver_url(url),
+            min_size=1,
+            max_size=pool_size,
+            server_settings=server_settings,
+            record_class=Row,
+            init=_decode_json,
+            reset=_nothing_to_reset,
+        )
+        try:
+            yield cls(engine, async_sessionmaker(engine, expire_on_commit=False, autoflush=False), reads)
+        finally:
+            reads.terminate()
+            await engine.dispose()
+
+
+def driver_url(url: str) -> str:
+    """The address as the driver wants it, without SQLAlchemy's dialect name."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+async def _decode_json(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=lambda value: value, decoder=orjson.loads
+    )
+
+
+async def _nothing_to_reset(connection: asyncpg.Connection) -> None:
+    """Reads leave no session state behind: all they set is local to their transaction."""

@@ -1,0 +1,183 @@
+"""The one filter language: a tree of comparators over the columns and relations a room allows, made to SQL.
+
+A tree is plain data, as a client sends it: `{"name": {"contains": "acme"}, "or": [{...}, {...}]}`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import Enum, StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, true
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import literal
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.core.db import Tenant
+from app.core.errors import Code, Refusal
+
+Tree = Mapping[str, Any]
+
+MAX_DEPTH = 8
+MAX_VALUES = 500
+
+
+class Kind(StrEnum):
+    """What a column can be compared by."""
+
+    TEXT = "text"
+    ID = "id"
+    NUMBER = "number"
+    TIME = "time"
+    CHOICE = "choice"
+    FLAG = "flag"
+
+
+COMPARATORS: Mapping[Kind, tuple[str, ...]] = {
+    Kind.TEXT: ("eq", "neq", "in", "not_in", "contains", "starts_with", "ends_with", "is_null"),
+    Kind.ID: ("eq", "neq", "in", "not_in", "is_null"),
+    Kind.NUMBER: ("eq", "neq", "in", "not_in", "gt", "gte", "lt", "lte", "is_null"),
+    Kind.TIME: ("eq", "neq", "gt", "gte", "lt", "lte", "is_null"),
+    Kind.CHOICE: ("eq", "neq", "in", "not_in", "is_null"),
+    Kind.FLAG: ("eq", "is_null"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A way from one entity to another. `many`: the tree below says `some`, `none` or `every`."""
+
+    to: Callable[[], "Filterable"]
+    on: Callable[[], ColumnElement[bool]]
+    many: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Filterable:
+    """What a list can be filtered by: its columns by name, and its relations."""
+
+    model: type[Tenant]
+    columns: Mapping[str, InstrumentedAttribute[Any]]
+    relations: Mapping[str, Relation] = field(default_factory=dict)
+    special: Mapping[str, Callable[[str, Any], ColumnElement[bool]]] = field(default_factory=dict)
+
+    def condition(self, tree: Tree, path: tuple[str | int, ...] = ()) -> ColumnElement[bool]:
+        """The SQL condition of a tree; a `Refusal` that names the place for one that makes no sense."""
+        if len(path) > MAX_DEPTH * 2:
+            raise Refusal(Code.INVALID, f"is nested deeper than {MAX_DEPTH} levels", path)
+        return and_(true(), *(self._part(name, value, (*path, name)) for name, value in tree.items()))
+
+    def _part(self, name: str, value: Any, path: tuple[str | int, ...]) -> ColumnElement[bool]:
+        if name in ("and", "or"):
+            parts = [self.condition(tree, (*path, index)) for index, tree in enumerate(value or ())]
+            if not parts:
+                raise Refusal(Code.INVALID, "needs at least one condition", path)
+            return and_(*parts) if name == "and" else or_(*parts)
+        if name == "not":
+            return not_(self.condition(value, path))
+        if name in self.relations:
+            return self._related(self.relations[name], value, path)
+        if name in self.columns:
+            compare = self.special.get(name) or _comparison(self.columns[name])
+            return and_(
+                true(), *(_compared(compare, word, operand, (*path, word)) for word, operand in value.items())
+            )
+        raise Refusal(Code.INVALID, "is not a field to filter by", path)
+
+    def _related(self, relation: Relation, tree: Tree, path: tuple[str | int, ...]) -> ColumnElement[bool]:
+        target = relation.to()
+        if not relation.many:
+            return exists().where(relation.on(), target.condition(tree, path))
+        return and_(
+            true(),
+            *(_quantified(relation, target, word, inner, (*path, word)) for word, inner in tree.items()),
+        )
+
+
+def kind_of(column: InstrumentedAttribute[Any]) -> Kind:
+    python_type = column.type.python_type
+    if python_type is UUID:
+        return Kind.ID
+    if issubclass(python_type, Enum):
+        return Kind.CHOICE
+    if python_type is bool:
+        return Kind.FLAG
+    if python_type in (int, float):
+        return Kind.NUMBER
+    return Kind.TIME if python_type in (datetime, date) else Kind.TEXT
+
+
+def _quantified(
+    relation: Relation, target: Filterable, word: str, tree: Tree, path: tuple[str | int, ...]
+) -> ColumnElement[bool]:
+    inner = target.condition(tree, path)
+    match word:
+        case "some":
+            return exists().where(relation.on(), inner)
+        case "none":
+            return not_(exists().where(relation.on(), inner))
+        case _:
+            return not_(exists().where(relation.on(), not_(func.coalesce(inner, False))))
+
+
+def _compared(
+    compare: Callable[[str, Any], ColumnElement[bool]], word: str, operand: Any, path: tuple[str | int, ...]
+) -> ColumnElement[bool]:
+    if operand is None:
+        raise Refusal(Code.INVALID, "must not be null: use isNull", path)
+    if word in ("in", "not_in") and len(operand) > MAX_VALUES:
+        raise Refusal(Code.INVALID, f"takes at most {MAX_VALUES} values", path)
+    return compare(word, operand)
+
+
+def _comparison(column: InstrumentedAttribute[Any]) -> Callable[[str, Any], ColumnElement[bool]]:
+    if kind_of(column) is not Kind.TEXT:
+        return lambda word, operand: _ordered(column, word, operand)
+    folded = column if column.property.columns[0].info.get("lowercase") else func.lower(column)
+    return lambda word, operand: _textual(folded, word, operand)
+
+
+def _textual(folded: Any, word: str, operand: Any) -> ColumnElement[bool]:
+    if word == "is_null":
+        return _ordered(folded, word, operand)
+    value = [item.lower() for item in operand] if isinstance(operand, Sequence) and not isinstance(
+        operand, str
+    ) else operand.lower()
+    match word:
+        case "contains":
+            return folded.contains(value, autoescape=True)  # type: ignore[no-any-return]
+        case "starts_with":
+            return folded.startswith(value, autoescape=True)  # type: ignore[no-any-return]
+        case "ends_with":
+            return folded.endswith(value, autoescape=True)  # type: ignore[no-any-return]
+        case _:
+            return _ordered(folded, word, value)
+
+
+def _ordered(column: Any, word: str, operand: Any) -> ColumnElement[bool]:
+    condition: Any
+    match word:
+        case "eq":
+            condition = column == operand
+        case "neq":
+            condition = column.is_distinct_from(operand)
+        case "in":
+            condition = column == func.any(_array(column, operand))
+        case "not_in":
+            condition = func.coalesce(column != func.all(_array(column, operand)), True)
+        case "gt":
+            condition = column > operand
+        case "gte":
+            condition = column >= operand
+        case "lt":
+            condition = column < operand
+        case "lte":
+            condition = column <= operand
+        case _:
+            condition = column.is_(None) if operand else column.is_not(None)
+    return condition  # type: ignore[no-any-return]
+
+
+def _array(column: Any, values: Sequence[Any]) -> Any:
+    return literal(list(values), ARRAY(column.type))

@@ -1,0 +1,56 @@
+"""UUIDv7 keys and their public spelling as TypeIDs (prefix + Crockford base32, spec v0.3)."""
+
+import base64
+import re
+import secrets
+from datetime import UTC, datetime
+from uuid import UUID
+
+import uuid_utils
+
+_STANDARD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_CROCKFORD = b"0123456789abcdefghjkmnpqrstvwxyz"
+_ENCODE = bytes.maketrans(_STANDARD, _CROCKFORD)
+_DECODE = bytes.maketrans(_CROCKFORD, _STANDARD)
+_TYPEID = re.compile(r"([a-z]{1,63}(?:_[a-z]+)*)_([0-7][0-9abcdefghjkmnpqrstvwxyz]{25})\Z")
+
+
+def new_id() -> UUID:
+    """A UUIDv7 of now."""
+    return UUID(bytes=uuid_utils.uuid7().bytes)
+
+
+def id_at(moment: datetime) -> UUID:
+    """A UUIDv7 that sorts by `moment` to the microsecond: 48 bits of milliseconds, 12 bits of the
+    fraction below (RFC 9562, section 6.2, method 3), 62 random bits."""
+    return UUID(int=_time_bits(moment) | 0x8 << 60 | secrets.randbits(62))
+
+
+def floor_at(moment: datetime) -> UUID:
+    """The smallest key that `id_at` can give for `moment`."""
+    return UUID(int=_time_bits(moment) | 0x8 << 60)
+
+
+def moment_of(id_: UUID) -> datetime:
+    """When a UUIDv7 says it was made, in UTC, to the millisecond."""
+    return datetime.fromtimestamp((id_.int >> 80) / 1000, UTC)
+
+
+def _time_bits(moment: datetime) -> int:
+    microseconds = int(moment.timestamp() * 1_000_000 + 0.5)
+    milliseconds, rest = divmod(microseconds, 1000)
+    return (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | (rest * 4096 // 1000) << 64
+
+
+def encode_id(prefix: str, id_: UUID) -> str:
+    padded = base64.b32encode(b"\0\0\0\0" + id_.bytes)
+    return f"{prefix}_{padded[6:].translate(_ENCODE).decode()}"
+
+
+def decode_id(text: str) -> tuple[str, UUID]:
+    """Prefix and key of a TypeID; `ValueError` for anything else."""
+    match = _TYPEID.match(text)
+    if match is None:
+        raise ValueError("not a TypeID")
+    padded = b"AAAAAA" + match[2].encode().translate(_DECODE)
+    return match[1], UUID(bytes=base64.b32decode(padded)[4:])

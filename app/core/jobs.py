@@ -1,0 +1,162 @@
+"""Jobs: every background work as a row, so that it can be seen, counted, and have its effect once.
+
+A worker takes a job by writing a fresh lease into it, and its effect commits only while that lease stands: one that
+froze and wakes after another took over cannot write."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Index, String, Text, UniqueConstraint, Uuid, and_, or_, text, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.clock import now
+from app.core.db import Entity
+from app.core.errors import Code, Refusal
+from app.core.ids import new_id
+from app.core.sets import add_rows
+from app.core.tenancy import SYSTEM
+from app.core.work import Work
+
+LEASE = timedelta(seconds=60)
+MAX_ATTEMPTS = 5
+
+
+class JobStatus(StrEnum):
+    """Where a job stands. A DEAD one has used up its attempts and waits to be replayed or discarded."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    DEAD = "DEAD"
+
+
+class Job(Entity):
+    """One background work. `key` makes it unique within its type; `run_at` is when it may next be taken."""
+
+    __tablename__ = "jobs"
+    prefix: ClassVar[str] = "job"
+
+    type: Mapped[str] = mapped_column(String(80), doc="What is done, such as `scoring.rescore`.")
+    key: Mapped[str] = mapped_column(String(200))
+    payload: Mapped[dict[str, Any]] = mapped_column(doc="What it is done with, as JSON.")
+    status: Mapped[JobStatus] = mapped_column(default=JobStatus.QUEUED, doc="Where it stands.")
+    attempts: Mapped[int] = mapped_column(default=0, doc="How often it was started.")
+    error: Mapped[str | None] = mapped_column(Text, doc="Why the last attempt failed.")
+    run_at: Mapped[datetime] = mapped_column(default=now, doc="When it may next be started.")
+    lease: Mapped[UUID | None] = mapped_column(Uuid)
+    started_at: Mapped[datetime | None] = mapped_column(doc="When the last attempt started.")
+    finished_at: Mapped[datetime | None] = mapped_column(doc="When it succeeded or was given up.")
+
+    __table_args__ = (
+        UniqueConstraint("organization_id", "type", "key"),
+        Index("jobs_waiting_idx", "run_at", postgresql_where=text("status IN ('QUEUED', 'RUNNING', 'FAILED')")),
+        Index(None, "organization_id", "status", "id"),
+        Index(None, "organization_id", "type", "id"),
+    )
+
+    @classmethod
+    def visible_to(cls, organization: UUID) -> ColumnElement[bool]:
+        """An organization sees its own jobs and, to read only, those the installation runs for itself."""
+        return or_(cls.organization_id == organization, cls.organization_id == SYSTEM)
+
+
+async def queue(work: Work, type_: str, key: str, payload: str) -> UUID | None:
+    """Adds a job; None where one of this type and key was added before. `payload` is a JSON object."""
+    id_ = new_id()
+    added = await add_rows(
+        work,
+        Job,
+        {
+            "id": [id_],
+            "type": [type_],
+            "key": [key],
+            "payload": [payload],
+            "status": [JobStatus.QUEUED.value],
+            "attempts": [0],
+            "run_at": [work.at],
+            "created_at": [work.at],
+            "updated_at": [work.at],
+        },
+        on=[Job.type, Job.key],
+        returning=[Job.id],
+    )
+    return id_ if added else None
+
+
+async def take(work: Work, id_: UUID) -> tuple[str, dict[str, Any], UUID] | None:
+    """Starts an attempt: type, payload and lease; None where the job is done, taken or not due."""
+    lease = new_id()
+    taken = (
+        update(Job)
+        .where(
+            Job.id == id_,
+            or_(
+                and_(Job.status.in_([JobStatus.QUEUED, JobStatus.FAILED]), Job.run_at <= work.at),
+                and_(Job.status == JobStatus.RUNNING, Job.run_at <= work.at),
+            ),
+        )
+        .values(
+            status=JobStatus.RUNNING,
+            attempts=Job.attempts + 1,
+            lease=lease,
+            started_at=work.at,
+            run_at=work.at + LEASE,
+            updated_at=work.at,
+        )
+        .returning(Job.type, Job.payload, Job.attempts)
+        .execution_options(synchronize_session=False)
+    )
+    row = (await work.run(taken)).one_or_none()
+    if row is None:
+        return None
+    if row.attempts > MAX_ATTEMPTS:
+        await _end(work, id_, lease, JobStatus.DEAD, "its process ended in each attempt")
+        return None
+    return row.type, row.payload, lease
+
+
+async def succeed(work: Work, id_: UUID, lease: UUID) -> None:
+    """Marks the job done in the transaction of its effect; `CONFLICT` where the lease has passed to another."""
+    await _end(work, id_, lease, JobStatus.SUCCEEDED, None)
+
+
+async def fail(work: Work, id_: UUID, lease: UUID, error: str, *, attempts: int, retry: bool) -> None:
+    """Records a failed attempt: tried again after 5 s, 15 s, 45 s ... until the attempts are used up."""
+    if not retry or attempts >= MAX_ATTEMPTS:
+        await _end(work, id_, lease, JobStatus.DEAD, error)
+        return
+    wait = timedelta(seconds=5 * 3 ** (attempts - 1))
+    await _end(work, id_, lease, JobStatus.FAILED, error, run_at=work.at + wait)
+
+
+async def replay(work: Work, id_: UUID) -> Job:
+    """Queues a dead or failed job again with fresh attempts."""
+    job = await work.get(Job, id_, noun="job")
+    if job.status not in (JobStatus.DEAD, JobStatus.FAILED):
+        raise Refusal(Code.CONFLICT, f"the job is {job.status}: only a dead or failed one can be replayed", ("id",))
+    job.status, job.attempts, job.run_at, job.error = JobStatus.QUEUED, 0, work.at, None
+    return job
+
+
+async def _end(
+    work: Work, id_: UUID, lease: UUID, status: JobStatus, error: str | None, run_at: datetime | None = None
+) -> None:
+    ended = (
+        update(Job)
+        .where(Job.id == id_, Job.lease == lease)
+        .values(
+            status=status,
+            error=error,
+            lease=None,
+            updated_at=work.at,
+            finished_at=None if run_at else work.at,
+            run_at=run_at or work.at,
+        )
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    )
+    if (await work.run(ended)).one_or_none() is None:
+        raise Refusal(Code.CONFLICT, "the job's lease has passed to another worker")

@@ -1,0 +1,91 @@
+"""The outbox: every event of an organization in one dense, commit-ordered sequence.
+
+The number is taken as the last statement of a transaction, under the lock of the organization's head row, so
+a reader that has seen number n will never find a smaller one later. Everything that follows an event (queues,
+live streams, webhooks) is a reading of this table."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, String, bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Tenant
+from app.core.events import Event
+
+CHANNEL = "devsignal_outbox"
+
+
+class OutboxEvent(Tenant, references_organization=False):
+    """One event: its number within the organization, its name and what it says."""
+
+    __tablename__ = "outbox"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(80))
+    payload: Mapped[dict[str, Any]]
+    occurred_at: Mapped[datetime]
+
+
+class OutboxHead(Tenant, references_organization=False):
+    """The last number given in an organization."""
+
+    __tablename__ = "outbox_heads"
+
+    last_seq: Mapped[int] = mapped_column(BigInteger)
+
+
+class OutboxMark(Tenant, references_organization=False):
+    """The last number that the relay has passed on."""
+
+    __tablename__ = "outbox_marks"
+
+    relayed_seq: Mapped[int] = mapped_column(BigInteger)
+
+
+_APPEND = text("""
+    WITH head AS (
+      INSERT INTO outbox_heads AS h (organization_id, last_seq)
+      VALUES (:organization, :count)
+      ON CONFLICT (organization_id) DO UPDATE SET last_seq = h.last_seq + excluded.last_seq
+      RETURNING h.last_seq
+    ), appended AS (
+      INSERT INTO outbox (organization_id, seq, name, payload, occurred_at)
+      SELECT :organization, head.last_seq - :count + event.position, event.name, event.payload::jsonb, :at
+      FROM head, unnest(:names, :payloads) WITH ORDINALITY AS event (name, payload, position)
+    )
+    SELECT last_seq FROM head
+""").bindparams(
+    bindparam("count", type_=BigInteger()),
+    bindparam("names", type_=ARRAY(String)),
+    bindparam("payloads", type_=ARRAY(String)),
+)
+
+
+async def append(session: AsyncSession, organization: UUID, events: Sequence[Event], at: datetime) -> int:
+    """Numbers and stores `events` in one statement; the number of the last one."""
+    last = await session.scalar(
+        _APPEND,
+        {
+            "organization": organization,
+            "count": len(events),
+            "names": [event.name for event in events],
+            "payloads": [event.model_dump_json() for event in events],
+            "at": at,
+        },
+    )
+    return int(last)
+
+
+def after(seq: int, limit: int) -> Any:
+    """The select of the events that follow number `seq`, oldest first."""
+    return (
+        select(OutboxEvent.seq, OutboxEvent.name, OutboxEvent.payload, OutboxEvent.occurred_at)
+        .where(OutboxEvent.seq > seq)
+        .order_by(OutboxEvent.seq)
+        .limit(limit)
+    )

@@ -1,0 +1,179 @@
+"""Work, one write transaction, and Reads, one read transaction, each bound to an organization.
+
+Only this module commits."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import Delete, Result, Select, Update, text
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.base import Executable
+from sqlalchemy.util import LRUCache
+
+from app.core import outbox
+from app.core.clock import now
+from app.core.constraints import violation
+from app.core.db import Base, Database, Row, Tenant
+from app.core.errors import Code, Refusal
+from app.core.events import Event
+from app.core.tenancy import bind, criteria
+
+T = TypeVar("T", bound=Tenant)
+
+_DIALECT: Any = asyncpg_dialect()
+_COMPILED: Any = LRUCache(2_000)
+_TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+
+
+class Work:
+    """What one mutation, one ingest call or one actor phase does: all of it is kept, or none.
+
+    `emit` says what happened; the events are stored with the data, as the transaction's last statement."""
+
+    def __init__(self, session: AsyncSession, organization: UUID, at: datetime) -> None:
+        self._session = session
+        self._events: list[Event] = []
+        self.organization = organization
+        self.at = at
+        self.cursor: int | None = None
+
+    def add(self, *rows: Base) -> None:
+        for row in rows:
+            if isinstance(row, Tenant):
+                row.organization_id = self.organization
+        self._session.add_all(rows)
+
+    def emit(self, *events: Event) -> None:
+        self._events.extend(events)
+
+    async def flush(self) -> None:
+        """Sends what was added so far; a broken uniqueness or reference is a `Refusal` that names its field."""
+        try:
+            await self._session.flush()
+        except IntegrityError as error:
+            raise violation(error) from None
+
+    async def run(self, statement: Executable, parameters: dict[str, Any] | None = None) -> Result[Any]:
+        """Executes a statement of the query builder; each tenant table in it is narrowed to the organization."""
+        await self.flush()
+        scoped: Any = statement
+        if isinstance(statement, Select | Update | Delete):
+            scoped = statement.options(criteria(self.organization))
+        try:
+            return await self._session.execute(scoped, parameters)
+        except IntegrityError as error:
+            raise violation(error) from None
+
+    async def take_turn(self, name: str) -> None:
+        """Waits until no other Work of the organization holds `name`, and holds it until the end."""
+        await self._session.execute(_TAKE_TURN, {"name": f"{self.organization}:{name}"})
+
+    async def find(self, model: type[T], id_: UUID, *, lock: bool = True) -> T | None:
+        """The row, locked until the end unless `lock` is off."""
+        return await self._session.get(
+            model, (self.organization, id_), with_for_update=lock, populate_existing=lock
+        )
+
+    async def get(self, model: type[T], id_: UUID, *, noun: str, path: tuple[str | int, ...] = ("id",)) -> T:
+        """The row, locked; a `NOT_FOUND` refusal where the organization has none."""
+        row = await self.find(model, id_)
+        if row is None:
+            raise Refusal(Code.NOT_FOUND, f"no such {noun}", path)
+        return row
+
+    async def finish(self) -> None:
+        await self.flush()
+        if self._events:
+            self.cursor = await outbox.append(self._session, self.organization, self._events, self.at)
+        await self._session.commit()
+
+
+@asynccontextmanager
+async def work(database: Database, organization: UUID) -> AsyncIterator[Work]:
+    """Opens a Work; leaving it commits, an exception undoes everything."""
+    async with database.sessions() as session:
+        await session.execute(bind(organization))
+        unit = Work(session, organization, now())
+        yield unit
+        await unit.finish()
+
+
+class Reads:
+    """One read-only transaction, opened at the first question and seeing one snapshot until it is closed.
+
+    Statements are built by SQLAlchemy and executed by the driver; siblings take turns on the connection."""
+
+    def __init__(self, database: Database, organization: UUID) -> None:
+        self._database = database
+        self._organization = organization
+        self._connection: asyncpg.Connection | None = None
+        self._turn = asyncio.Lock()
+        self._criteria = criteria(organization)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def rows(self, select: Select[Any]) -> list[Row]:
+        """All rows of the select, narrowed to the organization."""
+        sql, arguments = self._compiled(select)
+        async with self._turn:
+            connection = self._connection or await self._open()
+            rows: list[Row] = await connection.fetch(sql, *arguments)
+        return rows
+
+    async def row(self, select: Select[Any]) -> Row | None:
+        rows = await self.rows(select)
+        return rows[0] if rows else None
+
+    async def value(self, select: Select[Any]) -> Any:
+        row = await self.row(select)
+        return None if row is None else row[0]
+
+    async def close(self) -> None:
+        """Ends the transaction and gives the connection back; the next question opens a new one."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            if not connection.is_closed():
+                await connection.execute("COMMIT")
+        finally:
+            await asyncio.shield(self._database.reads.release(connection))
+
+    async def _open(self) -> asyncpg.Connection:
+        connection = await self._database.reads.acquire(timeout=10)
+        self._connection = connection
+        await connection.execute(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+            f"SELECT set_tenant('{self._organization}')"
+        )
+        return connection
+
+    def _compiled(self, select: Select[Any]) -> tuple[str, Sequence[Any]]:
+        statement: Any = select.options(self._criteria)
+        compiled, extracted, *_ = statement._compile_w_cache(
+            _DIALECT,
+            compiled_cache=_COMPILED,
+            column_keys=[],
+            for_executemany=False,
+            schema_translate_map=None,
+        )
+        values = compiled.construct_params(extracted_parameters=extracted, escape_names=False)
+        processors = compiled._bind_processors
+        return compiled.string, [
+            processors[name](values[name]) if name in processors else values[name]
+            for name in compiled.positiontup
+        ]

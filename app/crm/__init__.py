@@ -1,0 +1,1 @@
+"""Who the customers are: companies and the people in them."""

@@ -1,0 +1,94 @@
+"""Companies and contacts as they are stored."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+from uuid import UUID
+
+from sqlalchemy import Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Entity, reference, text_of
+
+
+class Lifecycle(StrEnum):
+    """Where a company stands with us."""
+
+    PROSPECT = "PROSPECT"
+    ACTIVE = "ACTIVE"
+    CUSTOMER = "CUSTOMER"
+    CHURNED = "CHURNED"
+
+
+class ContactStatus(StrEnum):
+    """Whether a person may be worked with."""
+
+    ACTIVE = "ACTIVE"
+    UNSUBSCRIBED = "UNSUBSCRIBED"
+    BOUNCED = "BOUNCED"
+    DO_NOT_CONTACT = "DO_NOT_CONTACT"
+
+
+_KEPT = text("deleted_at IS NULL")
+
+
+class Company(Entity):
+    """An account: a firm whose people use, or may come to use, the product."""
+
+    __tablename__ = "companies"
+    prefix: ClassVar[str] = "company"
+
+    name: Mapped[str] = text_of(255, doc="What the company is called.")
+    domain: Mapped[str | None] = text_of(
+        255, info={"lowercase": True}, doc="The company's own domain, unique within the organization."
+    )
+    website: Mapped[str | None] = text_of(2048, doc="Address of the company's website.")
+    industry: Mapped[str | None] = text_of(255, doc="The industry it works in.")
+    employees: Mapped[int | None] = mapped_column(doc="How many people work there.")
+    description: Mapped[str | None] = text_of(20_000, doc="What it does, in a few sentences.")
+    country: Mapped[str | None] = text_of(2, doc="Country of its head office (ISO 3166-1 alpha-2).")
+    linkedin_url: Mapped[str | None] = text_of(2048, doc="Address of its LinkedIn page.")
+    lifecycle: Mapped[Lifecycle] = mapped_column(
+        default=Lifecycle.PROSPECT, doc="Where it stands with us."
+    )
+    source: Mapped[str | None] = text_of(100, doc="Where the record came from.")
+    deleted_at: Mapped[datetime | None] = mapped_column(doc="When it was deleted; null while it is kept.")
+
+    __table_args__ = (
+        Index("companies_domain_key", "organization_id", "domain", unique=True, postgresql_where=_KEPT),
+        Index(None, "organization_id", "name", "id"),
+        Index(None, "organization_id", "updated_at", "id"),
+        Index(None, "organization_id", "created_at", "id"),
+    )
+
+
+class Contact(Entity):
+    """A person, at a company or not yet known to be."""
+
+    __tablename__ = "contacts"
+    prefix: ClassVar[str] = "contact"
+
+    first_name: Mapped[str | None] = text_of(255, doc="Given name.")
+    last_name: Mapped[str | None] = text_of(255, doc="Family name.")
+    email: Mapped[str | None] = text_of(
+        254, info={"lowercase": True}, doc="E-mail address, unique within the organization."
+    )
+    phone: Mapped[str | None] = text_of(50, doc="Telephone number, as it was given.")
+    title: Mapped[str | None] = text_of(255, doc="Job title.")
+    department: Mapped[str | None] = text_of(255, doc="Department.")
+    github_login: Mapped[str | None] = text_of(255, doc="GitHub user name as last seen; people rename themselves.")
+    linkedin_url: Mapped[str | None] = text_of(2048, doc="Address of the LinkedIn profile.")
+    status: Mapped[ContactStatus] = mapped_column(
+        default=ContactStatus.ACTIVE, doc="Whether the person may be worked with."
+    )
+    source: Mapped[str | None] = text_of(100, doc="Where the record came from.")
+    company_id: Mapped[UUID | None] = reference("companies", doc="The company the person works for.")
+    deleted_at: Mapped[datetime | None] = mapped_column(doc="When it was deleted; null while it is kept.")
+
+    __table_args__ = (
+        Index("contacts_email_key", "organization_id", "email", unique=True, postgresql_where=_KEPT),
+        Index(None, "organization_id", "company_id", "id"),
+        Index(None, "organization_id", "last_name", "id"),
+        Index(None, "organization_id", "updated_at", "id"),
+        Index(None, "organization_id", "created_at", "id"),
+    )

@@ -1,0 +1,1 @@
+"""Who is asking, for which organization, and what they may do."""
