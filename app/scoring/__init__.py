@@ -1,0 +1,1 @@
+"""How ready each company is to buy, why, and since when."""

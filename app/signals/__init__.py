@@ -1,0 +1,1 @@
+"""What developers did: ingest, identity resolution, daily counters."""

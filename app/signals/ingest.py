@@ -1,0 +1,168 @@
+"""Ingest: a batch of observations is stored once, matched, counted and announced, in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import orjson
+from sqlalchemy import func, select
+
+from app.core.errors import Code, Problem
+from app.core.ids import id_at
+from app.core.sets import add_rows
+from app.core.work import Work
+from app.crm.models import Company, Contact
+from app.signals import attribution, knowledge, partitions, rollups
+from app.signals.events import SignalsCreated
+from app.signals.matching import Knowledge, Match, decide
+from app.signals.models import Rule, Signal, SignalKey
+from app.signals.observations import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one row became. A duplicate names the signal that was stored the first time."""
+
+    signal: UUID
+    duplicate: bool = False
+    contact: UUID | None = None
+    company: UUID | None = None
+    contact_rule: Rule | None = None
+    company_rule: Rule | None = None
+    new_contact: bool = False
+    new_company: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """An observation that was not stored before, and the id its signal gets."""
+
+    position: int
+    id: UUID
+    observation: Observation
+
+
+async def unknown_references(work: Work, observations: Sequence[Observation]) -> dict[int, Problem]:
+    """The rows that name a contact or company which the organization does not have, by position."""
+    problems: dict[int, Problem] = {}
+    for model, attribute, path in ((Contact, "contact_id", "contactId"), (Company, "company_id", "companyId")):
+        named = {i: id_ for i, o in enumerate(observations) if (id_ := getattr(o, attribute))}
+        if not named:
+            continue
+        there = select(model.id).where(model.id == func.any(sorted(set(named.values()))))
+        known = set((await work.run(there)).scalars())
+        for position, id_ in named.items():
+            if id_ not in known:
+                problems[position] = Problem(Code.NOT_FOUND, "does not exist", (path,))
+    return problems
+
+
+async def accept(work: Work, observations: Sequence[Observation]) -> list[Receipt]:
+    """Stores the observations that are new; a receipt for each, in their order."""
+    fresh, receipts = await _unseen(work, observations)
+    if fresh:
+        await partitions.ensure(work, [row.observation.occurred_at for row in fresh])
+        known, matches = await _matched(work, fresh)
+        await _store(work, fresh, matches)
+        counted = [rollups.Counted(m.company, m.contact or m.identity, r.observation) for r, m in zip(fresh, matches, strict=True)]
+        moved = await attribution.follow(work, known)
+        companies = await rollups.add(work, counted, moved)
+        work.emit(SignalsCreated(signals=tuple(row.id for row in fresh), companies=tuple(companies)))
+        for row, match in zip(fresh, matches, strict=True):
+            receipts[row.position] = _receipt(row.id, match, known)
+    return [receipts[position] for position in range(len(observations))]
+
+
+async def _unseen(
+    work: Work, observations: Sequence[Observation]
+) -> tuple[list[_Fresh], dict[int, Receipt]]:
+    """Claims the keys of the batch; the rows whose key is new, and receipts for those that are not."""
+    ids = [id_at(observation.occurred_at) for observation in observations]
+    first: dict[str, int] = {}
+    for position, observation in enumerate(observations):
+        if observation.key is not None:
+            first.setdefault(_key(observation), position)
+    claimed = await _claim(work, {key: ids[position] for key, position in first.items()})
+    earlier = await _signals_of(work, [key for key in first if key not in claimed])
+    fresh, receipts = [], {}
+    for position, observation in enumerate(observations):
+        key = _key(observation) if observation.key is not None else None
+        if key is None or (key in claimed and first[key] == position):
+            fresh.append(_Fresh(position, ids[position], observation))
+        else:
+            receipts[position] = Receipt(earlier.get(key) or ids[first[key]], duplicate=True)
+    return fresh, receipts
+
+
+def _key(observation: Observation) -> str:
+    return f"{observation.source}:{observation.key}"
+
+
+async def _claim(work: Work, keys: dict[str, UUID]) -> set[str]:
+    if not keys:
+        return set()
+    ordered = sorted(keys)
+    columns = {"key": ordered, "signal_id": [keys[key] for key in ordered]}
+    written = await add_rows(work, SignalKey, columns, on=[SignalKey.key], returning=[SignalKey.key])
+    return {row.key for row in written}
+
+
+async def _signals_of(work: Work, keys: list[str]) -> dict[str, UUID]:
+    if not keys:
+        return {}
+    found = select(SignalKey.key, SignalKey.signal_id).where(SignalKey.key == func.any(keys))
+    return dict((await work.run(found)).tuples().all())
+
+
+async def _matched(work: Work, fresh: Sequence[_Fresh]) -> tuple[Knowledge, list[Match]]:
+    """Matches the batch. What adds nothing new needs no lock; otherwise the names are locked and read again."""
+    observations = [row.observation for row in fresh]
+    known = await knowledge.load(work, observations, lock=False)
+    if not known.meets_strangers:
+        matches = _decided(fresh, known)
+        if not known.adds:
+            return known, matches
+    else:
+        await knowledge.claim(work, known)
+    known = await knowledge.load(work, observations, lock=True)
+    matches = _decided(fresh, known)
+    await knowledge.keep(work, known)
+    for match in matches:
+        match.contact, match.company = known.actual(match.contact), known.actual(match.company)
+    return known, matches
+
+
+def _decided(fresh: Sequence[_Fresh], known: Knowledge) -> list[Match]:
+    return [decide(row.observation, row.id, known) for row in fresh]
+
+
+async def _store(work: Work, fresh: Sequence[_Fresh], matches: Sequence[Match]) -> None:
+    await add_rows(
+        work,
+        Signal,
+        {
+            "id": [row.id for row in fresh],
+            "type": [row.observation.type for row in fresh],
+            "source": [row.observation.source for row in fresh],
+            "occurred_at": [row.observation.occurred_at for row in fresh],
+            "received_at": [work.at] * len(fresh),
+            "properties": [orjson.dumps(row.observation.properties).decode() for row in fresh],
+            "identity_id": [match.identity for match in matches],
+            "contact_id": [match.contact for match in matches],
+            "company_id": [match.company for match in matches],
+            "contact_rule": [match.contact_rule for match in matches],
+            "company_rule": [match.company_rule for match in matches],
+        },
+    )
+
+
+def _receipt(id_: UUID, match: Match, known: Knowledge) -> Receipt:
+    return Receipt(
+        id_,
+        contact=match.contact,
+        company=match.company,
+        contact_rule=match.contact_rule,
+        company_rule=match.company_rule,
+        new_contact=any(match.contact == new.id for new in known.new_contacts),
+        new_company=any(match.company == new.id for new in known.new_companies),
+    )

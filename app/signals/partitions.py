@@ -1,0 +1,19 @@
+"""Months of the signals table: made ahead by the schedule, and on demand for events that come late."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+
+from app.core.work import Work
+
+_ENSURE = text("SELECT signals_ensure_month(:month)")
+_made: set[tuple[int, int]] = set()
+
+
+async def ensure(work: Work, moments: Iterable[datetime]) -> None:
+    """Sees to it that each moment's month has its partition; asks the database once per month and process."""
+    months = {(moment.year, moment.month) for moment in (m.astimezone(UTC) for m in moments)}
+    for year, month in sorted(months - _made):
+        await work.run(_ENSURE, {"month": datetime(year, month, 1, tzinfo=UTC)})
+        _made.add((year, month))
