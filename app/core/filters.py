@@ -133,14 +133,14 @@ def _compared(
 
 def _comparison(column: InstrumentedAttribute[Any]) -> Callable[[str, Any], ColumnElement[bool]]:
     if kind_of(column) is not Kind.TEXT:
-        return lambda word, operand: _ordered(column, word, operand)
+        return lambda word, operand: compare(column, word, operand)
     folded = column if column.property.columns[0].info.get("lowercase") else func.lower(column)
     return lambda word, operand: _textual(folded, word, operand)
 
 
 def _textual(folded: Any, word: str, operand: Any) -> ColumnElement[bool]:
     if word == "is_null":
-        return _ordered(folded, word, operand)
+        return compare(folded, word, operand)
     value = [item.lower() for item in operand] if isinstance(operand, Sequence) and not isinstance(
         operand, str
     ) else operand.lower()
@@ -152,10 +152,11 @@ def _textual(folded: Any, word: str, operand: Any) -> ColumnElement[bool]:
         case "ends_with":
             return folded.endswith(value, autoescape=True)  # type: ignore[no-any-return]
         case _:
-            return _ordered(folded, word, value)
+            return compare(folded, word, value)
 
 
-def _ordered(column: Any, word: str, operand: Any) -> ColumnElement[bool]:
+def compare(column: Any, word: str, operand: Any) -> ColumnElement[bool]:
+    """The SQL of one comparator on one column; nulls differ from every value."""
     condition: Any
     match word:
         case "eq":

@@ -82,10 +82,10 @@ class Order:
 
     def __init__(self, *sorts: Sort) -> None:
         self.sorts = sorts
-        self._mark = zlib.crc32(",".join(sort.word for sort in sorts).encode())
+        self.mark = zlib.crc32(",".join(sort.word for sort in sorts).encode())
 
     def cursor(self, row: Row) -> str:
-        values = [self._mark, *(row[f"_key{index}"] for index in range(len(self.sorts)))]
+        values = [self.mark, *(row[f"_key{index}"] for index in range(len(self.sorts)))]
         return base64.urlsafe_b64encode(orjson.dumps(values, default=str)).rstrip(b"=").decode()
 
     def page_select(self, statement: Select[Any], window: Window) -> Select[Any]:
@@ -114,7 +114,7 @@ class Order:
     def _values(self, cursor: str, name: str) -> list[Any]:
         try:
             mark, *values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-            if mark != self._mark or len(values) != len(self.sorts):
+            if mark != self.mark or len(values) != len(self.sorts):
                 raise Refusal(Code.CURSOR_INVALID, "belongs to another list or order", (name,))
             return [_parsed(sort, value) for sort, value in zip(self.sorts, values, strict=True)]
         except (binascii.Error, ValueError, TypeError):

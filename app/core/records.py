@@ -23,7 +23,7 @@ def _storable(text: str) -> str:
     return text
 
 
-def _storable_json(value: Any, depth: int = 0) -> Any:
+def storable_json(value: Any, depth: int = 0) -> Any:
     if depth > MAX_JSON_DEPTH:
         raise PydanticCustomError("depth", f"must not be nested deeper than {MAX_JSON_DEPTH} levels")
     if isinstance(value, str):
@@ -31,17 +31,17 @@ def _storable_json(value: Any, depth: int = 0) -> Any:
     elif isinstance(value, dict):
         for key, item in value.items():
             _storable(key)
-            _storable_json(item, depth + 1)
+            storable_json(item, depth + 1)
     elif isinstance(value, list):
         for item in value:
-            _storable_json(item, depth + 1)
+            storable_json(item, depth + 1)
     return value
 
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_storable)]
 Line = Annotated[Text, StringConstraints(max_length=255)]
 LongText = Annotated[Text, StringConstraints(max_length=20_000)]
-JsonObject = Annotated[dict[str, Any], AfterValidator(_storable_json)]
+JsonObject = Annotated[dict[str, Any], AfterValidator(storable_json)]
 
 
 class Record(BaseModel):

@@ -117,6 +117,7 @@ class Reads:
         self._connection: asyncpg.Connection | None = None
         self._turn = asyncio.Lock()
         self._criteria = criteria(organization)
+        self.row_count = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -126,12 +127,13 @@ class Reads:
     ) -> None:
         await self.close()
 
-    async def rows(self, select: Select[Any]) -> list[Row]:
+    async def rows(self, select: Select[Any], row_class: type[Row] = Row) -> list[Row]:
         """All rows of the select, narrowed to the organization."""
         sql, arguments = self._compiled(select)
         async with self._turn:
             connection = self._connection or await self._open()
-            rows: list[Row] = await connection.fetch(sql, *arguments)
+            rows: list[Row] = await connection.fetch(sql, *arguments, record_class=row_class)
+        self.row_count += len(rows)
         return rows
 
     async def row(self, select: Select[Any]) -> Row | None:

@@ -1,11 +1,7 @@
-"""What can be asked of companies and contacts: selects, filters and orders."""
-
-from typing import Any
-
-from sqlalchemy import Select, select
+"""What can be asked of companies and contacts."""
 
 from app.core.filters import Filterable, Relation
-from app.core.paging import Order, Sort
+from app.core.lists import Listing
 from app.crm.models import Company, Contact
 
 COMPANIES = Filterable(
@@ -56,31 +52,23 @@ CONTACTS = Filterable(
     },
 )
 
-COMPANY_SORTS = {
-    "created_at": Company.created_at,
-    "updated_at": Company.updated_at,
-    "name": Company.name,
-    "employees": Company.employees,
-}
-CONTACT_SORTS = {
-    "created_at": Contact.created_at,
-    "updated_at": Contact.updated_at,
-    "last_name": Contact.last_name,
-    "email": Contact.email,
-}
-
-
-def kept_companies() -> Select[Any]:
-    return select(Company).where(Company.deleted_at.is_(None))
-
-
-def kept_contacts() -> Select[Any]:
-    return select(Contact).where(Contact.deleted_at.is_(None))
-
-
-def newest_companies() -> Order:
-    return Order(Sort(Company.id, descending=True))
-
-
-def newest_contacts() -> Order:
-    return Order(Sort(Contact.id, descending=True))
+COMPANY_LIST = Listing(
+    COMPANIES,
+    sorts={
+        "created_at": Company.created_at,
+        "updated_at": Company.updated_at,
+        "name": Company.name,
+        "employees": Company.employees,
+    },
+    hidden=Company.deleted_at,
+)
+CONTACT_LIST = Listing(
+    CONTACTS,
+    sorts={
+        "created_at": Contact.created_at,
+        "updated_at": Contact.updated_at,
+        "last_name": Contact.last_name,
+        "email": Contact.email,
+    },
+    hidden=Contact.deleted_at,
+)

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, and_, or_, select, update
 
 from app.core import crypto, unscoped
 from app.core.clock import now
-from app.core.db import Database
+from app.core.db import Database, Row
 from app.core.errors import Code, Refusal
 from app.core.tenancy import SYSTEM
 from app.core.work import Reads, work
@@ -61,6 +62,18 @@ async def authenticate(
     return await _person(database, access, credentials.organization or access.organization)
 
 
+async def renewed(database: Database, principal: Principal) -> Principal:
+    """The principal with the permissions it has now; `UNAUTHENTICATED` where its key or session has ended."""
+    async with Reads(database, principal.tenant) as reads:
+        if principal.key is not None:
+            row = await reads.row(_keys().where(ApiKey.id == principal.key))
+            return _holder(principal.tenant, row)
+        if principal.user is None or principal.session is None:
+            raise Refusal(Code.UNAUTHENTICATED, "log in first")
+        access = tokens.AccessToken(principal.user, principal.session, principal.tenant)
+        return _member(access, principal.tenant, await reads.row(_standing(access, principal.tenant)))
+
+
 async def tenant_of_route(database: Database, route: UUID) -> UUID | None:
     """The organization that an outside address leads to."""
     async with unscoped.begin(database) as session:
@@ -75,16 +88,21 @@ async def _person(
 ) -> tuple[Principal, Reads]:
     tenant = organization or SYSTEM
     reads = Reads(database, tenant)
-    row = await reads.row(_standing(access, tenant))
+    try:
+        return _member(access, tenant, await reads.row(_standing(access, tenant))), reads
+    except BaseException:
+        await reads.close()
+        raise
+
+
+def _member(access: tokens.AccessToken, tenant: UUID, row: Row | None) -> Principal:
     if row is None:
-        await reads.close()
         raise Refusal(Code.UNAUTHENTICATED, "the session has ended: log in again")
-    if organization and row.role is None:
-        await reads.close()
+    if tenant != SYSTEM and row.role is None:
         raise Refusal(Code.FORBIDDEN, "you are not a member of this organization")
     role = Role(row.role) if row.role else None
     permissions = PERMISSIONS[role] if role else frozenset()
-    return Principal(tenant, permissions, access.user, access.session, role=role), reads
+    return Principal(tenant, permissions, access.user, access.session, role=role)
 
 
 def _standing(access: tokens.AccessToken, tenant: UUID) -> Select[tuple[UUID, Role | None]]:
@@ -107,17 +125,26 @@ async def _key_holder(database: Database, credentials: Credentials) -> tuple[Pri
     if credentials.organization not in (None, tenant):
         raise Refusal(Code.FORBIDDEN, "the API key belongs to another organization")
     reads = Reads(database, tenant)
-    found = select(
-        ApiKey.id, ApiKey.scopes, ApiKey.expires_at, ApiKey.revoked_at, ApiKey.last_used_at
-    ).where(ApiKey.digest == crypto.digest(credentials.token))
-    row, at = await reads.row(found), now()
-    if row is None or not good(row.expires_at, row.revoked_at, at):
+    try:
+        row = await reads.row(_keys().where(ApiKey.digest == crypto.digest(credentials.token)))
+        principal = _holder(tenant, row)
+        if row and (row.last_used_at is None or row.last_used_at < now() - _USE_NOTED_EVERY):
+            await _note_use(database, tenant, row.id)
+    except BaseException:
         await reads.close()
+        raise
+    return principal, reads
+
+
+def _keys() -> Select[Any]:
+    return select(ApiKey.id, ApiKey.scopes, ApiKey.expires_at, ApiKey.revoked_at, ApiKey.last_used_at)
+
+
+def _holder(tenant: UUID, row: Row | None) -> Principal:
+    if row is None or not good(row.expires_at, row.revoked_at, now()):
         raise Refusal(Code.UNAUTHENTICATED, "the API key is unknown, expired or revoked")
-    if row.last_used_at is None or row.last_used_at < at - _USE_NOTED_EVERY:
-        await _note_use(database, tenant, row.id)
     scopes = frozenset(Permission(scope) for scope in row.scopes) - PERSONAL
-    return Principal(tenant, scopes, key=row.id), reads
+    return Principal(tenant, scopes, key=row.id)
 
 
 async def _note_use(database: Database, tenant: UUID, key: UUID) -> None:

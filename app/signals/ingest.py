@@ -1,6 +1,6 @@
 """Ingest: a batch of observations is stored once, matched, counted and announced, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -21,9 +21,10 @@ from app.signals.observations import Observation
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What one row became. A duplicate names the signal that was stored the first time."""
+    """What one row became. A duplicate names the signal that was stored the first time; a refused row has no
+    signal and says why in `problems`."""
 
-    signal: UUID
+    signal: UUID | None
     duplicate: bool = False
     contact: UUID | None = None
     company: UUID | None = None
@@ -31,6 +32,7 @@ class Receipt:
     company_rule: Rule | None = None
     new_contact: bool = False
     new_company: bool = False
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,11 @@ class _Fresh:
     observation: Observation
 
 
-async def unknown_references(work: Work, observations: Sequence[Observation]) -> dict[int, Problem]:
+async def unknown_references(work: Work, observations: Mapping[int, Observation]) -> dict[int, Problem]:
     """The rows that name a contact or company which the organization does not have, by position."""
     problems: dict[int, Problem] = {}
     for model, attribute, path in ((Contact, "contact_id", "contactId"), (Company, "company_id", "companyId")):
-        named = {i: id_ for i, o in enumerate(observations) if (id_ := getattr(o, attribute))}
+        named = {i: id_ for i, o in observations.items() if (id_ := getattr(o, attribute))}
         if not named:
             continue
         there = select(model.id).where(model.id == func.any(sorted(set(named.values()))))

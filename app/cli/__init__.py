@@ -1,0 +1,1 @@
+"""The `devsignal` command: starts the processes, migrates, checks; holds no rules."""

@@ -1,0 +1,41 @@
+"""Lists: what a list of one entity holds, what it can be filtered and sorted by, and its usual order.
+
+Lists, saved views and exports are all readings of one of these."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.core.filters import Filterable, Tree
+from app.core.paging import Order, Sort
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list of an entity with an id. Rows with a value in `hidden` are left out unless a filter speaks of it."""
+
+    filterable: Filterable
+    sorts: Mapping[str, InstrumentedAttribute[Any]]
+    hidden: InstrumentedAttribute[Any] | None = None
+
+    @property
+    def model(self) -> Any:
+        return self.filterable.model
+
+    @property
+    def newest(self) -> Order:
+        """Newest first: ids are made of time."""
+        return Order(Sort(self.model.id, descending=True))
+
+    def every(self) -> Select[Any]:
+        return select(self.model)
+
+    def kept(self, tree: Tree | None = None) -> Select[Any]:
+        """The rows that are not hidden and for which the tree holds."""
+        rows, tree = self.every(), tree or {}
+        if self.hidden is not None and self.hidden.key not in tree:
+            rows = rows.where(self.hidden.is_(None))
+        return rows.where(self.filterable.condition(tree, ("filter",))) if tree else rows

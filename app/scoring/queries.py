@@ -1,0 +1,44 @@
+"""What can be asked of scores."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, select
+
+from app.core.work import Reads
+from app.crm.models import Company
+from app.scoring.models import Score, ScoreSnapshot, ScoringModel
+
+
+def _scores() -> Select[Any]:
+    return select(Score, ScoringModel.version.label("model_version")).join(
+        ScoringModel, ScoringModel.id == Score.model_id
+    )
+
+
+async def scores_of(reads: Reads, companies: Sequence[UUID]) -> Mapping[UUID, Any]:
+    """The scores of these companies as they stand, by company."""
+    rows = await reads.rows(_scores().where(Score.company_id == func.any(list(companies))))
+    return {row.company_id: row for row in rows}
+
+
+def top_companies(limit: int) -> Select[Any]:
+    """The companies with the highest scores, highest first."""
+    return (
+        select(Company)
+        .join(Score, Score.company_id == Company.id)
+        .where(Company.deleted_at.is_(None))
+        .order_by(Score.value.desc(), Score.company_id.desc())
+        .limit(limit)
+    )
+
+
+def history(company: UUID, limit: int) -> Select[Any]:
+    """How a company's score changed, newest first."""
+    return (
+        select(ScoreSnapshot)
+        .where(ScoreSnapshot.company_id == company)
+        .order_by(ScoreSnapshot.at.desc())
+        .limit(limit)
+    )

@@ -1,0 +1,1 @@
+"""What every room of the schema is made with; knows no room."""

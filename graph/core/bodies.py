@@ -1,0 +1,63 @@
+"""Request bodies: read whole under a cap, compressed or not, and parsed without surprises."""
+
+import zlib
+from typing import Any
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+
+
+class BodyError(Exception):
+    """A body that cannot be read: the HTTP status and a sentence for the sender."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+async def raw_body(request: Request, limit: int) -> bytes:
+    """The body, decompressed; 413 over the limit before or after, 415 for an unknown encoding."""
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise BodyError(413, f"the body is over {limit} bytes")
+    except ClientDisconnect:
+        raise BodyError(400, "the body ended early") from None
+    match request.headers.get("content-encoding", "identity").strip().lower():
+        case "identity" | "":
+            return bytes(body)
+        case "gzip" | "x-gzip":
+            return _gunzip(bytes(body), limit)
+        case other:
+            raise BodyError(415, f"content encoding {other[:20]} is not understood: use gzip or none")
+
+
+async def json_body(request: Request, limit: int) -> Any:
+    """The body as JSON; 415 unless it says it is JSON, 400 where it is not."""
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind != "application/json":
+        raise BodyError(415, "the content type must be application/json")
+    return parsed(await raw_body(request, limit))
+
+
+def parsed(body: bytes) -> Any:
+    """The JSON value of a body. The parser itself refuses more than 1,024 levels; records allow far fewer."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BodyError(400, f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+
+
+def _gunzip(body: bytes, limit: int) -> bytes:
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        plain = unpacker.decompress(body, limit + 1)
+    except zlib.error:
+        raise BodyError(400, "the body is not gzip") from None
+    if len(plain) > limit:
+        raise BodyError(413, f"the body is over {limit} bytes once decompressed")
+    if not unpacker.eof:
+        raise BodyError(400, "the gzip body ends early")
+    return plain

@@ -1,0 +1,62 @@
+"""What a client sees of an error: refusals as they are, anything else masked and logged."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+import structlog
+from graphql import GraphQLError
+from sqlalchemy.exc import DBAPIError
+
+from app.core.errors import Refusal
+
+_log = structlog.get_logger(__name__)
+
+
+class LimitExceeded(GraphQLError):
+    """The document or its cost is over a limit. `code` tells which kind."""
+
+    def __init__(self, message: str, **extensions: Any) -> None:
+        super().__init__(message, extensions={"code": "LIMIT_EXCEEDED", **extensions})
+
+
+def formatted(error: GraphQLError) -> dict[str, Any]:
+    """The error as it goes out, always with `extensions.code`."""
+    shown: dict[str, Any] = {**error.formatted}
+    cause = error.original_error
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    if isinstance(cause, Refusal):
+        shown["message"] = str(cause)
+        shown["extensions"] = _of_refusal(cause)
+    elif cause is None or isinstance(cause, GraphQLError):
+        shown["extensions"] = {"code": "BAD_REQUEST", **(error.extensions or {})}
+    elif isinstance(cause, _TOO_LONG) or "QueryCanceled" in repr(getattr(cause, "orig", None)):
+        shown["message"] = "the operation took too long"
+        shown["extensions"] = {"code": "TIMEOUT"}
+    else:
+        shown["message"], shown["extensions"] = _masked(cause, error)
+    return shown
+
+
+_TOO_LONG = (asyncpg.QueryCanceledError, TimeoutError)
+
+
+def _of_refusal(refusal: Refusal) -> Mapping[str, Any]:
+    paths = [{"message": p.message, "path": [str(part) for part in p.path]} for p in refusal.problems if p.path]
+    return {"code": refusal.code.value, **({"problems": paths} if paths else {})}
+
+
+def _masked(cause: BaseException, error: GraphQLError) -> tuple[str, Mapping[str, Any]]:
+    trace = secrets.token_hex(8)
+    name = type(cause.orig).__name__ if isinstance(cause, DBAPIError) else type(cause).__name__
+    _log.error("graphql.bug", trace=trace, path=error.path, error=name, exc_info=cause)
+    return "something went wrong here; it has been noted", {"code": "INTERNAL", "trace": trace}
+
+
+def refused(refusal: Refusal) -> dict[str, Any]:
+    """A refusal before any field was reached."""
+    return {"message": str(refusal), "extensions": dict(_of_refusal(refusal))}
+
+

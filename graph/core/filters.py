@@ -1,0 +1,195 @@
+"""Filter and order inputs, made from what a room declares filterable, and read back as plain trees."""
+
+import enum
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Optional
+
+import strawberry
+from sqlalchemy.orm import InstrumentedAttribute
+from strawberry.types.base import get_object_definition
+
+from app.core.db import Base
+from app.core.filters import COMPARATORS, Filterable, Kind, kind_of
+from app.core.lists import Listing
+from app.core.paging import Order, Sort
+from graph.core.names import Named, is_registered, register
+from graph.core.node import key_of
+
+_WORDS = {
+    "eq": "Equal to.",
+    "neq": "Not equal to; null differs from every value.",
+    "in": "One of these.",
+    "not_in": "None of these.",
+    "contains": "Has this text in it.",
+    "starts_with": "Starts with this text.",
+    "ends_with": "Ends with this text.",
+    "gt": "Greater than.",
+    "gte": "Greater than or equal to.",
+    "lt": "Less than.",
+    "lte": "Less than or equal to.",
+    "is_null": "True: has no value. False: has one.",
+}
+_SCALARS: dict[Kind, tuple[str, Any]] = {
+    Kind.TEXT: ("TextFilter", str),
+    Kind.ID: ("IDFilter", strawberry.ID),
+    Kind.NUMBER: ("IntFilter", int),
+    Kind.TIME: ("DateTimeFilter", datetime),
+    Kind.FLAG: ("BooleanFilter", bool),
+}
+
+
+@strawberry.enum(description="Which way an order runs.")
+class Direction(enum.Enum):
+    ASC = strawberry.enum_value("ASC", description="Smallest, earliest or A first; nulls last.")
+    DESC = strawberry.enum_value("DESC", description="Largest, latest or Z first; nulls last.")
+
+
+def filter_type(filterable: Filterable) -> Any:
+    """The input type `<Entity>Filter` of what the room declares, made once."""
+    name = f"{filterable.model.__name__}Filter"
+    if is_registered(name):
+        return Named(name)
+    fields: dict[str, tuple[Any, str]] = {
+        column: (_comparator(attribute), attribute.property.columns[0].doc or f"By {column.replace('_', ' ')}.")
+        for column, attribute in filterable.columns.items()
+    }
+    for relation, target in filterable.relations.items():
+        other = target.to().model.__name__
+        if target.many:
+            fields[relation] = (Named(_list_filter(other)), f"By the {relation} it has.")
+        else:
+            fields[relation] = (Named(f"{other}Filter"), f"By its {relation}.")
+    fields["and_"] = (list[Named(name)], "All of these hold.")  # type: ignore[misc]
+    fields["or_"] = (list[Named(name)], "At least one of these holds.")  # type: ignore[misc]
+    fields["not_"] = (Named(name), "This does not hold.")
+    _input(name, fields, f"Conditions on {filterable.model.__tablename__}; all that are given must hold.")
+    return Named(name)
+
+
+def order_type(listed: Listing) -> Any:
+    """The input type `<Entity>Order` over the sorts a room declares."""
+    name = f"{listed.model.__name__}Order"
+    if not is_registered(name):
+        members = {sort.upper(): sort for sort in listed.sorts}
+        fields: Any = enum.Enum(f"{name}Field", members)  # type: ignore[misc]
+        _input(
+            name,
+            {
+                "field": (strawberry.enum(fields, description="What to sort by."), "What to sort by."),
+                "direction": (Direction, "Which way; ascending unless said."),
+            },
+            "One part of an order; ties are broken by the next part, and at last by the id.",
+            required=["field"],
+        )
+    return Named(name)
+
+
+def order_of(listed: Listing, said: Sequence[Any] | None) -> Order:
+    """The order that `orderBy` asks for, made total by the id; newest first unless it asks."""
+    if not said:
+        return listed.newest
+    parts = [
+        Sort(listed.sorts[part.field.value], descending=part.direction is Direction.DESC) for part in said
+    ]
+    return Order(*parts, Sort(listed.model.id, descending=parts[-1].descending))
+
+
+def tree_of(filterable: Filterable, said: Any, *path: str | int) -> dict[str, Any]:
+    """A filter input as the plain tree that `Filterable.condition` takes; ids become keys."""
+    tree: dict[str, Any] = {}
+    for name, value in _given(said):
+        if name in ("and", "or"):
+            tree[name] = [tree_of(filterable, part, *path, name, i) for i, part in enumerate(value or ())]
+        elif name == "not":
+            tree[name] = tree_of(filterable, value, *path, name)
+        elif relation := filterable.relations.get(name):
+            inner = relation.to()
+            tree[name] = (
+                {word: tree_of(inner, part, *path, name, word) for word, part in _given(value)}
+                if relation.many
+                else tree_of(inner, value, *path, name)
+            )
+        else:
+            tree[name] = _operands(filterable.columns[name], value, *path, name)
+    return tree
+
+
+def _operands(column: InstrumentedAttribute[Any], said: Any, *path: str | int) -> dict[str, Any]:
+    operands = dict(_given(said))
+    if kind_of(column) is Kind.ID:
+        model = _target(column)
+        for word, operand in operands.items():
+            if isinstance(operand, list):
+                operands[word] = [key_of(model, one, *path, word) for one in operand]
+            elif isinstance(operand, str):
+                operands[word] = key_of(model, operand, *path, word)
+    return operands
+
+
+def _target(column: InstrumentedAttribute[Any]) -> Any:
+    """The model whose ids the column holds."""
+    table = column.property.columns[0].info.get("references", column.class_.__tablename__)
+    return next(m.class_ for m in Base.registry.mappers if m.class_.__tablename__ == table)
+
+
+def _given(said: Any) -> list[tuple[str, Any]]:
+    if said is None:
+        return []
+    fields = get_object_definition(said, strict=True).fields
+    pairs = ((field.python_name, getattr(said, field.python_name)) for field in fields)
+    return [
+        (name.rstrip("_"), value.value if isinstance(value, enum.Enum) else value)
+        for name, value in pairs
+        if value is not strawberry.UNSET
+    ]
+
+
+def _comparator(attribute: InstrumentedAttribute[Any]) -> Any:
+    kind = kind_of(attribute)
+    if kind is Kind.CHOICE:
+        choice = attribute.type.python_type
+        name, scalar = f"{choice.__name__}Filter", choice
+    else:
+        name, scalar = _SCALARS[kind]
+    if not is_registered(name):
+        fields = {
+            "in_" if word == "in" else word: (_operand(word, scalar), _WORDS[word]) for word in COMPARATORS[kind]
+        }
+        _input(name, fields, "Comparisons; all that are given must hold. Text is compared without regard to case.")
+    return Named(name)
+
+
+def _operand(word: str, scalar: Any) -> Any:
+    if word == "is_null":
+        return bool
+    return list[scalar] if word in ("in", "not_in") else scalar
+
+
+def _list_filter(other: str) -> str:
+    name = f"{other}ListFilter"
+    if not is_registered(name):
+        inner = Named(f"{other}Filter")
+        _input(
+            name,
+            {
+                "some": (inner, "At least one does."),
+                "none": (inner, "Not one does."),
+                "every": (inner, "Each one does, or there are none."),
+            },
+            "Conditions on related records.",
+        )
+    return name
+
+
+def _input(
+    name: str, fields: Mapping[str, tuple[Any, str]], description: str, required: Sequence[str] = ()
+) -> None:
+    members: dict[str, Any] = {"__annotations__": {}}
+    for field, (type_, text) in fields.items():
+        needed = field in required
+        members["__annotations__"][field] = type_ if needed else Optional[type_]  # noqa: UP045
+        spelling = field.rstrip("_") if field.endswith("_") else None
+        default = {} if needed else {"default": strawberry.UNSET}
+        members[field] = strawberry.field(description=text, name=spelling, **default)
+    register(name, strawberry.input(type(name, (), members), description=description))

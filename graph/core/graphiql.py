@@ -1,0 +1,5 @@
+"""A page to try queries in, for browsers in development."""
+
+from strawberry.http.ides import get_graphql_ide_html
+
+PAGE = get_graphql_ide_html(subscription_enabled=True, graphql_ide="graphiql")

@@ -1,0 +1,176 @@
+"""GraphQL over HTTP: queries and mutations by POST, queries by GET, subscriptions as server-sent events.
+
+Follows the GraphQL-over-HTTP specification, both media types, and graphql-sse in distinct connections mode."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+from graphql import OperationType
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+
+from app.core.errors import Code, Refusal
+from graph.core.bodies import BodyError, json_body
+from graph.core.errors import refused
+from graph.core.graphiql import PAGE
+from graph.core.operations import Answer, Asked, Operation, Operations, Rejected
+from graph.server import Server
+
+JSON = "application/json"
+GRAPHQL_JSON = "application/graphql-response+json"
+EVENTS = "text/event-stream"
+_HEARTBEAT_SECONDS = 15
+_STATUS = {Code.UNAUTHENTICATED: 401, Code.FORBIDDEN: 403, Code.UNAVAILABLE: 503}
+
+
+class GraphQLDoor:
+    """The HTTP side of /graphql."""
+
+    def __init__(self, server: Server, operations: Operations) -> None:
+        self._server = server
+        self._operations = operations
+
+    async def __call__(self, request: Request) -> Response:
+        if request.method == "GET" and "query" not in request.query_params and _accepts(request, "text/html"):
+            return HTMLResponse(PAGE) if self._server.shows_graphiql else Response(status_code=404)
+        media = _media(request)
+        if media is None:
+            return Response(f"answers {JSON}, {GRAPHQL_JSON} or {EVENTS}", 406)
+        try:
+            asked = await _asked(request, self._server.settings.max_body_bytes)
+            operation = self._operations.prepare(asked)
+        except BodyError as error:
+            return _refusal(media, error.status, {"message": str(error), "extensions": {"code": "BAD_REQUEST"}})
+        except Rejected as error:
+            return _response(media, {"errors": error.errors}, 400 if media == GRAPHQL_JSON else 200)
+        if wrong := _method_refusal(request, operation, media):
+            return wrong
+        return await self._answer(request, operation, media)
+
+    async def _answer(self, request: Request, operation: Operation, media: str) -> Response:
+        try:
+            context = await self._server.context(request.headers)
+        except Refusal as refusal:
+            return _refusal(media, _STATUS.get(refusal.code, 400), refused(refusal))
+        if media == EVENTS:
+            context.last_event_id = request.headers.get("last-event-id")
+            return StreamingResponse(
+                _events(self._operations, operation, context),
+                media_type=EVENTS,
+                headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
+            )
+        if operation.kind is OperationType.SUBSCRIPTION:
+            await context.reads.close()
+            message = f"subscriptions are served as {EVENTS} or over WebSocket"
+            return _refusal(media, 406, {"message": message, "extensions": {"code": "BAD_REQUEST"}})
+        try:
+            return _response(media, await self._operations.run(operation, context), 200)
+        except Rejected as error:
+            await context.reads.close()
+            wait = error.errors[0].get("extensions", {}).get("retryAfter")
+            return _response(media, {"errors": error.errors}, 429, {"Retry-After": str(wait)} if wait else {})
+
+
+def _media(request: Request) -> str | None:
+    """The media type to answer in: the first of ours that the client accepts, in its own order."""
+    if "accept" not in request.headers:
+        return JSON
+    for part in request.headers["accept"].split(","):
+        kind = part.split(";")[0].strip().lower()
+        if kind in (JSON, GRAPHQL_JSON, EVENTS):
+            return kind
+        if kind in ("*/*", "application/*"):
+            return JSON
+    return None
+
+
+def _accepts(request: Request, kind: str) -> bool:
+    return kind in request.headers.get("accept", "")
+
+
+async def _asked(request: Request, limit: int) -> Asked:
+    said = _parameters(request) if request.method == "GET" else await json_body(request, limit)
+    if not isinstance(said, Mapping):
+        raise BodyError(400, "the body must be a JSON object")
+    query = said.get("query")
+    if not isinstance(query, str):
+        raise BodyError(400, "`query` must be a string")
+    for name, kind in (("variables", Mapping), ("operationName", str), ("extensions", Mapping)):
+        if said.get(name) is not None and not isinstance(said[name], kind):
+            raise BodyError(400, f"`{name}` must be {'a string' if kind is str else 'an object'} or null")
+    return Asked(query, said.get("variables"), said.get("operationName"))
+
+
+def _parameters(request: Request) -> Mapping[str, Any]:
+    said: dict[str, Any] = dict(request.query_params)
+    for name in ("variables", "extensions"):
+        if name in said:
+            try:
+                said[name] = orjson.loads(said[name])
+            except orjson.JSONDecodeError:
+                raise BodyError(400, f"`{name}` must be JSON") from None
+    return said
+
+
+def _method_refusal(request: Request, operation: Operation, media: str) -> Response | None:
+    if request.method == "GET" and operation.kind is not OperationType.QUERY:
+        error = {"message": "only queries may be sent by GET", "extensions": {"code": "BAD_REQUEST"}}
+        refusal = _refusal(media, 405, error)
+        refusal.headers["Allow"] = "POST"
+        return refusal
+    return None
+
+
+def _response(
+    media: str, answer: Answer, status: int, headers: Mapping[str, str] | None = None
+) -> Response:
+    kind = JSON if media == EVENTS else media
+    return Response(
+        orjson.dumps(answer), status, media_type=f"{kind}; charset=utf-8", headers=dict(headers or {})
+    )
+
+
+def _refusal(media: str, status: int, error: Mapping[str, Any]) -> Response:
+    return _response(media, {"errors": [error]}, status)
+
+
+async def _events(operations: Operations, operation: Operation, context: Any) -> AsyncIterator[bytes]:
+    """The answers as server-sent events, with a comment while nothing happens so that proxies keep the line."""
+    if operation.kind is not OperationType.SUBSCRIPTION:
+        try:
+            yield _event(await operations.run(operation, context))
+        except Rejected as error:
+            yield _event({"errors": error.errors})
+        yield _COMPLETE
+        return
+    async with aclosing(operations.follow(operation, context)) as answers:
+        upcoming: asyncio.Future[Answer] | None = None
+        try:
+            while True:
+                upcoming = upcoming or asyncio.ensure_future(anext(answers))
+                done, _ = await asyncio.wait([upcoming], timeout=_HEARTBEAT_SECONDS)
+                if not done:
+                    yield b":\n\n"
+                    continue
+                answer, upcoming = upcoming.result(), None
+                yield _event(answer, context.cursor)
+        except StopAsyncIteration:
+            pass
+        except Rejected as error:
+            yield _event({"errors": error.errors})
+        finally:
+            if upcoming is not None:
+                upcoming.cancel()
+                await asyncio.wait([upcoming])
+    yield _COMPLETE
+
+
+_COMPLETE = b"event: complete\ndata:\n\n"
+
+
+def _event(answer: Answer, cursor: str | None = None) -> bytes:
+    head = b"event: next\n" + (f"id: {cursor}\n".encode() if cursor else b"")
+    return head + b"data: " + orjson.dumps(answer) + b"\n\n"

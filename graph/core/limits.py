@@ -1,0 +1,180 @@
+"""Limits of an operation, measured before it runs, in one memoised pass over the document.
+
+Each fragment is measured once, however often it is spread, so that the time is bounded by the document's size."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    IntValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    VariableNode,
+    get_named_type,
+)
+
+from app.core.paging import DEFAULT_PAGE
+from graph.core.errors import LimitExceeded
+
+MAX_TOKENS = 5_000
+MAX_DEPTH = 20
+MAX_FIELDS = 2_000
+MAX_ALIASES = 100
+MAX_DIRECTIVES = 50
+MAX_FIELDS_PER_SET = 250
+MAX_COST = 20_000
+_COUNT_COST = 10
+_MUTATION_COST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a selection set comes to. `cost` counts the records that it may fetch; `path` leads to the dearest."""
+
+    depth: int = 0
+    fields: int = 0
+    aliases: int = 0
+    directives: int = 0
+    cost: int = 0
+    path: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One walk over a document with the values of its variables."""
+
+    schema: GraphQLSchema
+    variables: Mapping[str, Any]
+    fragments: Mapping[str, FragmentDefinitionNode]
+    measured: dict[str, Measure]
+    open: set[str]
+
+    def selection(self, node: SelectionSetNode, parent: Any) -> Measure:
+        if len(node.selections) > MAX_FIELDS_PER_SET:
+            raise LimitExceeded(f"a selection set may name at most {MAX_FIELDS_PER_SET} fields")
+        total = Measure()
+        for child in node.selections:
+            total = _sum(total, self._child(child, parent))
+            if total.fields > MAX_FIELDS:
+                raise LimitExceeded(f"an operation may select at most {MAX_FIELDS} fields, fragments included")
+        return total
+
+    def _child(self, node: Any, parent: Any) -> Measure:
+        directives = len(node.directives or ())
+        if isinstance(node, FieldNode):
+            measure = self._field(node, parent)
+        elif isinstance(node, FragmentSpreadNode):
+            measure = self._fragment(node.name.value)
+        else:
+            assert isinstance(node, InlineFragmentNode)
+            type_ = self.schema.get_type(node.type_condition.name.value) if node.type_condition else parent
+            measure = self.selection(node.selection_set, type_)
+        if not directives:
+            return measure
+        return _sum(measure, Measure(directives=directives))
+
+    def _field(self, node: FieldNode, parent: Any) -> Measure:
+        field = parent.fields.get(node.name.value) if isinstance(parent, _WITH_FIELDS) else None
+        type_ = get_named_type(field.type) if field else None
+        inner = self.selection(node.selection_set, type_) if node.selection_set else Measure()
+        if inner.depth >= MAX_DEPTH:
+            raise LimitExceeded(f"an operation may be at most {MAX_DEPTH} levels deep")
+        size = self._size(node, field)
+        own = _COUNT_COST if node.name.value == "totalCount" else int(isinstance(type_, _WITH_FIELDS))
+        name = node.alias.value if node.alias else node.name.value
+        return Measure(
+            inner.depth + 1,
+            inner.fields + 1,
+            inner.aliases + int(node.alias is not None),
+            inner.directives,
+            own + size * inner.cost,
+            (name, *inner.path),
+        )
+
+    def _fragment(self, name: str) -> Measure:
+        known = self.measured.get(name)
+        if known is not None:
+            return known
+        fragment = self.fragments.get(name)
+        if fragment is None or name in self.open:
+            return Measure()  # validation says so better
+        self.open.add(name)
+        type_ = self.schema.get_type(fragment.type_condition.name.value)
+        self.measured[name] = measure = self.selection(fragment.selection_set, type_)
+        self.open.discard(name)
+        return measure
+
+    def _size(self, node: FieldNode, field: Any) -> int:
+        if field is None or "first" not in field.args:
+            return 1
+        for argument in node.arguments or ():
+            if argument.name.value in ("first", "last"):
+                value = argument.value
+                if isinstance(value, IntValueNode):
+                    return max(1, min(int(value.value), MAX_COST)) if len(value.value) < 12 else MAX_COST
+                if isinstance(value, VariableNode):
+                    said = self.variables.get(value.name.value)
+                    return said if isinstance(said, int) and 1 <= said <= MAX_COST else DEFAULT_PAGE
+        return DEFAULT_PAGE
+
+
+_WITH_FIELDS = (GraphQLObjectType, GraphQLInterfaceType)
+
+
+def measure(
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    operation: OperationDefinitionNode,
+    variables: Mapping[str, Any],
+) -> Measure:
+    """The measure of the operation; `LimitExceeded` where it is over a limit that no page size can mend."""
+    fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+    walk = _Pass(schema, variables, fragments, {}, set())
+    root = schema.get_root_type(operation.operation)
+    try:
+        total = walk.selection(operation.selection_set, root)
+    except RecursionError:
+        raise LimitExceeded(f"an operation may be at most {MAX_DEPTH} levels deep") from None
+    if operation.operation.value == "mutation":
+        total = _sum(total, Measure(cost=_MUTATION_COST * len(operation.selection_set.selections)))
+    _refuse(total)
+    return total
+
+
+def _refuse(total: Measure) -> None:
+    if total.depth > MAX_DEPTH:
+        raise LimitExceeded(f"an operation may be at most {MAX_DEPTH} levels deep")
+    if total.aliases > MAX_ALIASES:
+        raise LimitExceeded(f"an operation may have at most {MAX_ALIASES} aliases")
+    if total.directives > MAX_DIRECTIVES:
+        raise LimitExceeded(f"an operation may have at most {MAX_DIRECTIVES} directives")
+    if total.cost > MAX_COST:
+        fit = max(1, DEFAULT_PAGE * MAX_COST // total.cost)
+        raise LimitExceeded(
+            f"the operation may fetch {total.cost} records, over the limit of {MAX_COST}: "
+            f"ask for smaller pages of `{'.'.join(total.path)}`; with `first: {fit}` it would fit",
+            cost=total.cost,
+            maximum=MAX_COST,
+            path=list(total.path),
+            fits=fit,
+        )
+
+
+def _sum(left: Measure, right: Measure) -> Measure:
+    return Measure(
+        max(left.depth, right.depth),
+        left.fields + right.fields,
+        left.aliases + right.aliases,
+        left.directives + right.directives,
+        left.cost + right.cost,
+        left.path if left.cost >= right.cost else right.path,
+    )

@@ -1,0 +1,158 @@
+"""Operations: parsed, measured and validated once per document, executed per request."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import strawberry
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    execute,
+    get_operation_ast,
+    parse,
+    subscribe,
+    validate,
+)
+from graphql.pyutils import is_awaitable
+from pydantic_core import PydanticCustomError
+from sqlalchemy.util import LRUCache
+
+from app.core.records import storable_json
+from graph.context import Context
+from graph.core.errors import LimitExceeded, formatted
+from graph.core.limits import MAX_TOKENS, Measure, measure
+
+Answer = dict[str, Any]
+
+
+class Rejected(Exception):
+    """The request never became an operation: `errors` say why, in the form they go out."""
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__(errors[0]["message"])
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a client sends, whatever the transport."""
+
+    query: str
+    variables: Mapping[str, Any] | None = None
+    operation_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A document that may be run, with the operation chosen and the variables given."""
+
+    document: DocumentNode
+    definition: OperationDefinitionNode
+    variables: dict[str, Any]
+    name: str | None
+    measure: Measure
+
+    @property
+    def kind(self) -> OperationType:
+        return self.definition.operation
+
+
+class Operations:
+    """Runs GraphQL operations over one schema. Documents are kept, parsed and validated, by their text."""
+
+    def __init__(self, schema: strawberry.Schema, *, cached: int = 1_000) -> None:
+        self._schema = schema._schema
+        self._documents: Any = LRUCache(cached)
+
+    def prepare(self, asked: Asked) -> Operation:
+        """The operation that was asked for; `Rejected` for one that does not parse, fit or validate."""
+        try:
+            document = self._documents.get(asked.query)
+            known = document is not None
+            if document is None:
+                document = parse(asked.query, max_tokens=MAX_TOKENS)
+            definition = self._chosen(document, asked.operation_name)
+            variables = dict(asked.variables or {})
+            storable_json(variables)
+            total = measure(self._schema, document, definition, variables)
+            if not known:
+                self._validate(document)
+                self._documents[asked.query] = document
+        except GraphQLError as error:
+            raise Rejected([formatted(error)]) from None
+        except PydanticCustomError as error:
+            raise Rejected([formatted(GraphQLError(f"a variable {error.message()}"))]) from None
+        except RecursionError:
+            raise Rejected([formatted(LimitExceeded("the document is nested too deeply"))]) from None
+        return Operation(document, definition, variables, asked.operation_name, total)
+
+    async def run(self, operation: Operation, context: Context) -> Answer:
+        """Executes a query or mutation; the answer as it goes out. `Rejected` where the asker's budget is spent."""
+        try:
+            context.budget.spend(context.principal, operation.measure.cost)
+        except LimitExceeded as error:
+            raise Rejected([formatted(error)]) from None
+        try:
+            result: Any = execute(
+                self._schema,
+                operation.document,
+                context_value=context,
+                variable_values=operation.variables,
+                operation_name=operation.name,
+                is_awaitable=is_awaitable,
+            )
+            if is_awaitable(result):
+                result = await result
+        finally:
+            await context.reads.close()
+        return _answer(result) | {"extensions": {"cost": self._cost(operation, context)}}
+
+    async def follow(self, operation: Operation, context: Context) -> AsyncIterator[Answer]:
+        """Executes a subscription; an answer per event."""
+        source: Any = subscribe(
+            self._schema,
+            operation.document,
+            context_value=context,
+            variable_values=operation.variables,
+            operation_name=operation.name,
+        )
+        if is_awaitable(source):
+            source = await source
+        if isinstance(source, ExecutionResult):
+            raise Rejected([formatted(error) for error in source.errors or ()])
+        async with aclosing(source):
+            async for result in source:
+                await context.refresh()
+                yield _answer(result)
+
+    def _cost(self, operation: Operation, context: Context) -> Mapping[str, Any]:
+        """What the operation could have fetched, what it did, and what is left to the asker."""
+        return {
+            "requested": operation.measure.cost,
+            "actual": context.rows_read,
+            "throttle": context.budget.shown(context.principal),
+        }
+
+    def _chosen(self, document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+        definition = get_operation_ast(document, name)
+        if definition is None:
+            what = f"no operation is named {name}" if name else "name one of the document's operations"
+            raise GraphQLError(what, extensions={"code": "BAD_REQUEST"})
+        return definition
+
+    def _validate(self, document: DocumentNode) -> None:
+        errors = validate(self._schema, document, max_errors=20)
+        if errors:
+            raise Rejected([formatted(error) for error in errors])
+
+
+def _answer(result: ExecutionResult) -> Answer:
+    answer: Answer = {"data": result.data}
+    if result.errors:
+        answer["errors"] = [formatted(error) for error in result.errors]
+    return answer

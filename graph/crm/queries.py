@@ -1,0 +1,17 @@
+"""Asking for companies and contacts."""
+
+import strawberry
+
+from app.crm.queries import COMPANY_LIST, CONTACT_LIST
+from app.identity.permissions import Permission
+from graph.core.fields import listing, one
+
+_READ = Permission.CRM_READ
+
+
+@strawberry.type
+class Query:
+    company = one(COMPANY_LIST, _READ, "The company with this id, deleted or not; null where there is none.")
+    companies = listing(COMPANY_LIST, _READ, "The companies, newest first unless ordered otherwise.")
+    contact = one(CONTACT_LIST, _READ, "The contact with this id, deleted or not; null where there is none.")
+    contacts = listing(CONTACT_LIST, _READ, "The contacts, newest first unless ordered otherwise.")

@@ -1,0 +1,1 @@
+"""Accounts, organizations and API keys in the schema."""

@@ -1,0 +1,1 @@
+"""Signals in the schema: sending them, asking for them, watching them arrive."""
