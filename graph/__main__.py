@@ -3,6 +3,8 @@
 import argparse
 import sys
 
+import uvicorn
+
 from graph.schema import sdl
 
 
@@ -16,6 +18,28 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.command == "schema":
         sys.stdout.write(sdl())
+    else:
+        run(arguments.host, arguments.port)
+
+
+def run(host: str, port: int) -> None:
+    """Serves until told to stop; requests that are under way get ten seconds to finish."""
+    uvicorn.run(
+        "graph.asgi:application",
+        factory=True,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="websockets-sansio",
+        ws_max_size=256 * 1024,
+        ws_per_message_deflate=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=6,
+        limit_concurrency=2_000,
+        backlog=1_024,
+    )
 
 
 if __name__ == "__main__":

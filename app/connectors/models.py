@@ -17,7 +17,7 @@ class ConnectionStatus(StrEnum):
     DISCONNECTED = "DISCONNECTED"
 
 
-class Connection(Entity):
+class ProviderConnection(Entity):
     """A tie to one provider account; its secret is sealed."""
 
     __tablename__ = "connections"

@@ -3,18 +3,21 @@
 A worker takes a job by writing a fresh lease into it, and its effect commits only while that lease stands: one that
 froze and wakes after another took over cannot write."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Index, String, Text, UniqueConstraint, Uuid, and_, or_, text, update
+from sqlalchemy import ColumnElement, Index, String, Text, UniqueConstraint, Uuid, or_, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.clock import now
 from app.core.db import Entity
 from app.core.errors import Code, Refusal
+from app.core.filters import Filterable
 from app.core.ids import new_id
+from app.core.lists import Listing
 from app.core.sets import add_rows
 from app.core.tenancy import SYSTEM
 from app.core.work import Work
@@ -63,6 +66,21 @@ class Job(Entity):
         return or_(cls.organization_id == organization, cls.organization_id == SYSTEM)
 
 
+JOB_LIST = Listing(
+    Filterable(
+        Job,
+        columns={
+            "id": Job.id,
+            "type": Job.type,
+            "status": Job.status,
+            "run_at": Job.run_at,
+            "created_at": Job.created_at,
+        },
+    ),
+    sorts={"created_at": Job.created_at, "run_at": Job.run_at},
+)
+
+
 async def queue(work: Work, type_: str, key: str, payload: str) -> UUID | None:
     """Adds a job; None where one of this type and key was added before. `payload` is a JSON object."""
     id_ = new_id()
@@ -86,17 +104,26 @@ async def queue(work: Work, type_: str, key: str, payload: str) -> UUID | None:
     return id_ if added else None
 
 
-async def take(work: Work, id_: UUID) -> tuple[str, dict[str, Any], UUID] | None:
-    """Starts an attempt: type, payload and lease; None where the job is done, taken or not due."""
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One start of a job. Its effect commits with `succeed`, which fails where the lease is another's by then."""
+
+    id: UUID
+    type: str
+    payload: dict[str, Any]
+    number: int
+    lease: UUID
+
+
+async def take(work: Work, id_: UUID) -> Attempt | None:
+    """Starts an attempt; None where the job is done, taken by another or not due."""
     lease = new_id()
     taken = (
         update(Job)
         .where(
             Job.id == id_,
-            or_(
-                and_(Job.status.in_([JobStatus.QUEUED, JobStatus.FAILED]), Job.run_at <= work.at),
-                and_(Job.status == JobStatus.RUNNING, Job.run_at <= work.at),
-            ),
+            Job.status.in_([JobStatus.QUEUED, JobStatus.FAILED, JobStatus.RUNNING]),
+            Job.run_at <= work.at,
         )
         .values(
             status=JobStatus.RUNNING,
@@ -112,24 +139,25 @@ async def take(work: Work, id_: UUID) -> tuple[str, dict[str, Any], UUID] | None
     row = (await work.run(taken)).one_or_none()
     if row is None:
         return None
-    if row.attempts > MAX_ATTEMPTS:
-        await _end(work, id_, lease, JobStatus.DEAD, "its process ended in each attempt")
+    attempt = Attempt(id_, row.type, row.payload, row.attempts, lease)
+    if attempt.number > MAX_ATTEMPTS:
+        await _end(work, attempt, JobStatus.DEAD, "its process ended in each attempt")
         return None
-    return row.type, row.payload, lease
+    return attempt
 
 
-async def succeed(work: Work, id_: UUID, lease: UUID) -> None:
+async def succeed(work: Work, attempt: Attempt) -> None:
     """Marks the job done in the transaction of its effect; `CONFLICT` where the lease has passed to another."""
-    await _end(work, id_, lease, JobStatus.SUCCEEDED, None)
+    await _end(work, attempt, JobStatus.SUCCEEDED, None)
 
 
-async def fail(work: Work, id_: UUID, lease: UUID, error: str, *, attempts: int, retry: bool) -> None:
+async def fail(work: Work, attempt: Attempt, error: str, *, retry: bool) -> None:
     """Records a failed attempt: tried again after 5 s, 15 s, 45 s ... until the attempts are used up."""
-    if not retry or attempts >= MAX_ATTEMPTS:
-        await _end(work, id_, lease, JobStatus.DEAD, error)
+    if not retry or attempt.number >= MAX_ATTEMPTS:
+        await _end(work, attempt, JobStatus.DEAD, error)
         return
-    wait = timedelta(seconds=5 * 3 ** (attempts - 1))
-    await _end(work, id_, lease, JobStatus.FAILED, error, run_at=work.at + wait)
+    wait = timedelta(seconds=5 * 3 ** (attempt.number - 1))
+    await _end(work, attempt, JobStatus.FAILED, error, run_at=work.at + wait)
 
 
 async def replay(work: Work, id_: UUID) -> Job:
@@ -142,11 +170,11 @@ async def replay(work: Work, id_: UUID) -> Job:
 
 
 async def _end(
-    work: Work, id_: UUID, lease: UUID, status: JobStatus, error: str | None, run_at: datetime | None = None
+    work: Work, attempt: Attempt, status: JobStatus, error: str | None, run_at: datetime | None = None
 ) -> None:
     ended = (
         update(Job)
-        .where(Job.id == id_, Job.lease == lease)
+        .where(Job.id == attempt.id, Job.lease == attempt.lease)
         .values(
             status=status,
             error=error,

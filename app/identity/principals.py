@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, and_, or_, select, update
 
-from app.core import crypto, unscoped
+from app.core import crypto
 from app.core.clock import now
 from app.core.db import Database, Row
 from app.core.errors import Code, Refusal
@@ -15,7 +15,7 @@ from app.core.tenancy import SYSTEM
 from app.core.work import Reads, work
 from app.identity import tokens
 from app.identity.api_keys import good
-from app.identity.models import ApiKey, LoginSession, Membership, Route
+from app.identity.models import ApiKey, LoginSession, Membership
 from app.identity.permissions import PERMISSIONS, PERSONAL, Permission, Role
 
 _USE_NOTED_EVERY = timedelta(minutes=1)
@@ -72,15 +72,6 @@ async def renewed(database: Database, principal: Principal) -> Principal:
             raise Refusal(Code.UNAUTHENTICATED, "log in first")
         access = tokens.AccessToken(principal.user, principal.session, principal.tenant)
         return _member(access, principal.tenant, await reads.row(_standing(access, principal.tenant)))
-
-
-async def tenant_of_route(database: Database, route: UUID) -> UUID | None:
-    """The organization that an outside address leads to."""
-    async with unscoped.begin(database) as session:
-        tenant: UUID | None = await session.scalar(
-            select(Route.organization_id).where(Route.id == route)
-        )
-    return tenant
 
 
 async def _person(

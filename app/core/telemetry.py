@@ -1,0 +1,41 @@
+"""Logs as JSON lines and counters for Prometheus, the same in every process."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+REQUESTS = Counter("devsignal_http_requests_total", "HTTP requests.", ["door", "status"])
+REQUEST_SECONDS = Histogram("devsignal_http_request_seconds", "Time to answer an HTTP request.", ["door"])
+SIGNALS = Counter("devsignal_signals_total", "Signals taken, by what became of them.", ["outcome"])
+EVENTS = Counter("devsignal_events_relayed_total", "Events passed on by the relay.")
+JOBS = Counter("devsignal_jobs_total", "Attempts at jobs, by outcome.", ["type", "outcome"])
+
+_SECRET_KEYS = ("authorization", "token", "password", "secret", "api_key", "refresh_token")
+
+
+def configure(level: str) -> None:
+    """Sends every log line of this process to standard error as JSON, without secrets."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _without_secrets,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=level.upper(), stream=sys.stderr, format='{"level":"%(levelname)s","logger":"%(name)s","event":"%(message)s"}')
+
+
+def _without_secrets(_: Any, __: str, event: Any) -> Any:
+    for key in _SECRET_KEYS:
+        if key in event:
+            event[key] = "[hidden]"
+    return event

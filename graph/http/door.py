@@ -1,0 +1,46 @@
+"""What every plain HTTP door does around its own work: credentials, refusals, bugs kept from the client."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.core.errors import Code, Refusal
+from app.identity.permissions import Permission
+from app.identity.principals import ANONYMOUS, Credentials, Principal, authenticate
+from graph.core.bodies import BodyError
+from graph.core.permission import demand
+from graph.http.problems import problem, refused
+from graph.server import Server, credentials_of
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def guarded(endpoint: Endpoint) -> Endpoint:
+    """Renders what the endpoint refuses as problem details."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except Refusal as refusal:
+            return refused(refusal)
+        except BodyError as error:
+            return problem(error.status, str(error))
+
+    answer.__doc__ = endpoint.__doc__
+    return answer
+
+
+async def asker(server: Server, request: Request, permission: Permission) -> Principal:
+    """Who sends the request, if they may; a refusal otherwise."""
+    return await permitted(server, credentials_of(request.headers), permission)
+
+
+async def permitted(server: Server, credentials: Credentials | None, permission: Permission) -> Principal:
+    if credentials is None:
+        demand(ANONYMOUS, permission)
+        raise Refusal(Code.UNAUTHENTICATED, "send an API key")
+    principal, reads = await authenticate(server.database, server.settings.secret_bytes, credentials)
+    await reads.close()
+    demand(principal, permission)
+    return principal
