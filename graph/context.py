@@ -42,9 +42,7 @@ class Context:
     def rows_read(self) -> int:
         return self.reads.row_count
 
-    def loader(
-        self, key: Hashable, load: Callable[[list[Any]], Awaitable[Sequence[Any]]]
-    ) -> DataLoader[Any, Any]:
+    def loader(self, key: Hashable, load: Callable[[list[Any]], Awaitable[Sequence[Any]]]) -> DataLoader[Any, Any]:
         """The operation's loader of this name; siblings that ask in one tick are answered by one `load`."""
         found = self._loaders.get(key)
         if found is None:

@@ -10,9 +10,9 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
+from graph.core.names import Named
 from graph.core.node import KINDS
 from graph.core.root import NodeQuery
-from graph.core.names import Named
 
 _NOT_ROOMS = {"core", "http"}
 _PARTS = ("types", "queries", "mutations", "subscriptions")

@@ -57,9 +57,7 @@ async def role(known: Settings) -> str:
         bypasses = await connection.fetchval(
             "select rolsuper or rolbypassrls from pg_roles where rolname = current_user"
         )
-        owned = await connection.fetchval(
-            "select count(*) from pg_class where relowner = current_user::regrole"
-        )
+        owned = await connection.fetchval("select count(*) from pg_class where relowner = current_user::regrole")
         unscoped = await connection.fetchval("select pg_has_role(session_user, $1, 'set')", UNSCOPED_ROLE)
         login_is_super = await connection.fetchval(
             "select rolsuper or rolbypassrls from pg_roles where rolname = session_user"
@@ -82,16 +80,12 @@ async def revision(known: Settings) -> str:
         raise CheckError("the database was never migrated: run `devsignal migrate`") from None
     found = {row["version_num"] for row in rows}
     if found != heads:
-        raise CheckError(
-            f"the database is at {', '.join(found)}, the code at {', '.join(heads)}: run migrate"
-        )
+        raise CheckError(f"the database is at {', '.join(found)}, the code at {', '.join(heads)}: run migrate")
     return f"the schema is at the newest revision ({', '.join(heads)})"
 
 
 async def valkey(known: Settings) -> str:
-    client = Redis.from_url(
-        known.redis_url.get_secret_value(), socket_timeout=CONNECT_SECONDS, decode_responses=True
-    )
+    client = Redis.from_url(known.redis_url.get_secret_value(), socket_timeout=CONNECT_SECONDS, decode_responses=True)
     async with client:
         facts = await client.info()
     policy = facts.get("maxmemory_policy")

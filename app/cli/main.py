@@ -11,6 +11,7 @@ from app.cli.environment import adopt
 from app.cli.migrate import migrate
 from app.cli.processes import relay, schedule, serve, worker
 from app.cli.schema import schema
+from app.cli.seed import seed
 from app.cli.up import up
 from app.core.embedded import EngineError
 
@@ -28,7 +29,7 @@ def begin(context: typer.Context) -> None:
         adopt()
 
 
-for command in (up, serve, worker, relay, schedule, migrate, doctor):
+for command in (up, serve, worker, relay, schedule, migrate, seed, doctor):
     cli.command()(command)
 cli.add_typer(schema, name="schema")
 

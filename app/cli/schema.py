@@ -21,9 +21,7 @@ def group() -> None:
 
 @schema.command()
 def export(
-    check: bool = typer.Option(
-        False, "--check", help="Compare instead of writing; exit code 1 if it differs."
-    ),
+    check: bool = typer.Option(False, "--check", help="Compare instead of writing; exit code 1 if it differs."),
     file: Path = typer.Option(Path("schema.graphql"), help="The file to write or compare."),
 ) -> None:
     """Write the schema to a file, or check that the file is up to date."""
@@ -37,8 +35,6 @@ def export(
         return
     kept = file.read_text() if file.exists() else ""
     if kept != done.stdout:
-        changes = difflib.unified_diff(
-            kept.splitlines(), done.stdout.splitlines(), str(file), "the code", n=1
-        )
+        changes = difflib.unified_diff(kept.splitlines(), done.stdout.splitlines(), str(file), "the code", n=1)
         typer.echo("\n".join(list(changes)[:SHOWN_LINES]))
         refuse(f"{file} is out of date: run `devsignal schema export`.")

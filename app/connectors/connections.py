@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
-from app.connectors.models import ProviderConnection, ConnectionStatus
+from app.connectors.models import ConnectionStatus, ProviderConnection
 from app.connectors.providers import github
 from app.core import crypto
 from app.core.errors import Code, Refusal
@@ -62,7 +62,9 @@ async def disconnect(work: Work, id_: UUID) -> ProviderConnection:
 async def open_secret(reads: Reads, provider: str, id_: UUID, secret_key: bytes) -> bytes:
     """The secret of an active connection; `NOT_FOUND` where there is none."""
     found = select(ProviderConnection.sealed_secret).where(
-        ProviderConnection.id == id_, ProviderConnection.provider == provider, ProviderConnection.status == ConnectionStatus.ACTIVE
+        ProviderConnection.id == id_,
+        ProviderConnection.provider == provider,
+        ProviderConnection.status == ConnectionStatus.ACTIVE,
     )
     sealed = await reads.value(found)
     if sealed is None:

@@ -31,9 +31,7 @@ class Settings(BaseSettings):
     allowed_origins: str = Field("", validation_alias="DEVSIGNAL_ALLOWED_ORIGINS")
     log_level: str = Field("INFO", validation_alias="DEVSIGNAL_LOG_LEVEL")
     database_pool_size: int = Field(10, ge=1, le=200, validation_alias="DEVSIGNAL_DATABASE_POOL_SIZE")
-    statement_timeout_ms: int = Field(
-        5_000, ge=100, le=600_000, validation_alias="DEVSIGNAL_STATEMENT_TIMEOUT_MS"
-    )
+    statement_timeout_ms: int = Field(5_000, ge=100, le=600_000, validation_alias="DEVSIGNAL_STATEMENT_TIMEOUT_MS")
     worker_threads: int = Field(8, ge=1, le=64, validation_alias="DEVSIGNAL_WORKER_THREADS")
     max_body_bytes: int = Field(
         4 * 1024 * 1024, ge=64 * 1024, le=64 * 1024 * 1024, validation_alias="DEVSIGNAL_MAX_BODY_BYTES"

@@ -1,8 +1,10 @@
 """Tables and connections: the declarative base, the base of tables that belong to an organization, pools."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -21,6 +23,7 @@ from app.core.ids import new_id
 
 SERVER_ROLE = "devsignal_server"
 UNSCOPED_ROLE = "devsignal_unscoped"
+OUTBOX_CHANNEL = "devsignal_outbox"
 
 
 class Placement(StrEnum):
@@ -99,9 +102,7 @@ class Entity(Tenant):
     prefix: ClassVar[str]
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id, sort_order=-10)
-    created_at: Mapped[datetime] = mapped_column(
-        default=now, sort_order=10, doc="When the record was created."
-    )
+    created_at: Mapped[datetime] = mapped_column(default=now, sort_order=10, doc="When the record was created.")
     updated_at: Mapped[datetime] = mapped_column(
         default=now, onupdate=now, sort_order=11, doc="When the record was last changed."
     )
@@ -135,6 +136,7 @@ class Database:
     engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
     reads: asyncpg.Pool
+    committed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     @asynccontextmanager
@@ -167,11 +169,26 @@ class Database:
             init=_decode_json,
             reset=_nothing_to_reset,
         )
+        database = cls(engine, async_sessionmaker(engine, expire_on_commit=False, autoflush=False), reads)
+        telling = asyncio.create_task(database._tell())
         try:
-            yield cls(engine, async_sessionmaker(engine, expire_on_commit=False, autoflush=False), reads)
+            yield database
         finally:
+            telling.cancel()
+            await asyncio.wait([telling])
             reads.terminate()
             await engine.dispose()
+
+    async def _tell(self) -> None:
+        """Wakes the relay after commits. One message stands for all commits of some milliseconds: a NOTIFY inside
+        each transaction would make all of them commit one after another. What is lost, the relay finds by itself."""
+        while True:
+            await self.committed.wait()
+            self.committed.clear()
+            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+                async with self.reads.acquire(timeout=5) as connection:
+                    await connection.execute(_WAKE)
+            await asyncio.sleep(0.005)
 
 
 def driver_url(url: str) -> str:
@@ -179,10 +196,11 @@ def driver_url(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
+_WAKE = f"BEGIN; SET LOCAL synchronous_commit = off; NOTIFY {OUTBOX_CHANNEL}; COMMIT"
+
+
 async def _decode_json(connection: asyncpg.Connection) -> None:
-    await connection.set_type_codec(
-        "jsonb", schema="pg_catalog", encoder=lambda value: value, decoder=orjson.loads
-    )
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=lambda value: value, decoder=orjson.loads)
 
 
 async def _nothing_to_reset(connection: asyncpg.Connection) -> None:

@@ -9,9 +9,8 @@ from enum import Enum, StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, true
+from sqlalchemy import ColumnElement, and_, exists, func, literal, not_, or_, true
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy import literal
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.db import Tenant
@@ -80,9 +79,7 @@ class Filterable:
             return self._related(self.relations[name], value, path)
         if name in self.columns:
             compare = self.special.get(name) or _comparison(self.columns[name])
-            return and_(
-                true(), *(_compared(compare, word, operand, (*path, word)) for word, operand in value.items())
-            )
+            return and_(true(), *(_compared(compare, word, operand, (*path, word)) for word, operand in value.items()))
         raise Refusal(Code.INVALID, "is not a field to filter by", path)
 
     def _related(self, relation: Relation, tree: Tree, path: tuple[str | int, ...]) -> ColumnElement[bool]:
@@ -141,9 +138,11 @@ def _comparison(column: InstrumentedAttribute[Any]) -> Callable[[str, Any], Colu
 def _textual(folded: Any, word: str, operand: Any) -> ColumnElement[bool]:
     if word == "is_null":
         return compare(folded, word, operand)
-    value = [item.lower() for item in operand] if isinstance(operand, Sequence) and not isinstance(
-        operand, str
-    ) else operand.lower()
+    value = (
+        [item.lower() for item in operand]
+        if isinstance(operand, Sequence) and not isinstance(operand, str)
+        else operand.lower()
+    )
     match word:
         case "contains":
             return folded.contains(value, autoescape=True)  # type: ignore[no-any-return]

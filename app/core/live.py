@@ -21,7 +21,7 @@ from app.core.errors import Code, Refusal
 MAX_LENGTH = 10_000
 RING = 1_000
 _BATCH = 200
-_BLOCK_MS = 5_000
+_BLOCK_MS = 2_000
 _log = structlog.get_logger(__name__)
 
 

@@ -17,8 +17,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.core.db import Tenant
 from app.core.events import Event
 
-CHANNEL = "devsignal_outbox"
-
 
 class OutboxEvent(Tenant, references_organization=False):
     """One event: its number within the organization, its name and what it says."""

@@ -81,9 +81,7 @@ class Patch(Record):
         patch = super().say(values)
         cleared = sorted(name for name, value in patch.said().items() if value is None and name in cls.required)
         if cleared:
-            raise Refusal.of(
-                [Problem(Code.INVALID, "must not be null", (to_camel(name),)) for name in cleared]
-            )
+            raise Refusal.of([Problem(Code.INVALID, "must not be null", (to_camel(name),)) for name in cleared])
         return patch
 
 
@@ -103,5 +101,5 @@ def _sentence(detail: ErrorDetails) -> str:
         case "extra_forbidden":
             return "is not a known field"
         case _:
-            message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("should ")
-            return message[:1].lower() + message[1:]
+            message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+            return (message[:1].lower() + message[1:]).replace("should ", "must ", 1)

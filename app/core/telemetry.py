@@ -31,7 +31,11 @@ def configure(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=level.upper(), stream=sys.stderr, format='{"level":"%(levelname)s","logger":"%(name)s","event":"%(message)s"}')
+    logging.basicConfig(
+        level=level.upper(),
+        stream=sys.stderr,
+        format='{"level":"%(levelname)s","logger":"%(name)s","event":"%(message)s"}',
+    )
 
 
 def _without_secrets(_: Any, __: str, event: Any) -> Any:

@@ -28,16 +28,12 @@ FUNCTIONS = (
 
 def bind(organization: UUID) -> TextClause:
     """The statement that binds the open transaction to `organization`."""
-    return text("SELECT set_tenant(:organization)").bindparams(
-        bindparam("organization", organization)
-    )
+    return text("SELECT set_tenant(:organization)").bindparams(bindparam("organization", organization))
 
 
 def criteria(organization: UUID) -> Any:
     """The statement option that adds `organization_id = :organization` to each tenant table it names."""
-    return with_loader_criteria(
-        Tenant, lambda cls: cls.visible_to(organization), include_aliases=True
-    )
+    return with_loader_criteria(Tenant, lambda cls: cls.visible_to(organization), include_aliases=True)
 
 
 def protect(table: str) -> list[str]:

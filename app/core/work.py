@@ -78,9 +78,7 @@ class Work:
 
     async def find(self, model: type[T], id_: UUID, *, lock: bool = True) -> T | None:
         """The row, locked until the end unless `lock` is off."""
-        return await self._session.get(
-            model, (self.organization, id_), with_for_update=lock, populate_existing=lock
-        )
+        return await self._session.get(model, (self.organization, id_), with_for_update=lock, populate_existing=lock)
 
     async def get(self, model: type[T], id_: UUID, *, noun: str, path: tuple[str | int, ...] = ("id",)) -> T:
         """The row, locked; a `NOT_FOUND` refusal where the organization has none."""
@@ -104,6 +102,8 @@ async def work(database: Database, organization: UUID) -> AsyncIterator[Work]:
         unit = Work(session, organization, now())
         yield unit
         await unit.finish()
+    if unit.cursor is not None:
+        database.committed.set()
 
 
 class Reads:
@@ -159,8 +159,7 @@ class Reads:
         connection = await self._database.reads.acquire(timeout=10)
         self._connection = connection
         await connection.execute(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-            f"SELECT set_tenant('{self._organization}')"
+            f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;SELECT set_tenant('{self._organization}')"
         )
         return connection
 
@@ -176,6 +175,5 @@ class Reads:
         values = compiled.construct_params(extracted_parameters=extracted, escape_names=False)
         processors = compiled._bind_processors
         return compiled.string, [
-            processors[name](values[name]) if name in processors else values[name]
-            for name in compiled.positiontup
+            processors[name](values[name]) if name in processors else values[name] for name in compiled.positiontup
         ]

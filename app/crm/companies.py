@@ -5,6 +5,4 @@ from app.crm.models import Company
 from app.crm.records import CompanyPatch
 from app.crm.verbs import Verbs
 
-companies = Verbs(
-    Company, CompanyPatch, "domain", CompanyCreated, CompanyUpdated, CompanyDeleted, CompanyRestored
-)
+companies = Verbs(Company, CompanyPatch, "domain", CompanyCreated, CompanyUpdated, CompanyDeleted, CompanyRestored)

@@ -5,6 +5,4 @@ from app.crm.models import Contact
 from app.crm.records import ContactPatch
 from app.crm.verbs import Verbs
 
-contacts = Verbs(
-    Contact, ContactPatch, "email", ContactCreated, ContactUpdated, ContactDeleted, ContactRestored
-)
+contacts = Verbs(Contact, ContactPatch, "email", ContactCreated, ContactUpdated, ContactDeleted, ContactRestored)

@@ -48,9 +48,7 @@ class Company(Entity):
     description: Mapped[str | None] = text_of(20_000, doc="What it does, in a few sentences.")
     country: Mapped[str | None] = text_of(2, doc="Country of its head office (ISO 3166-1 alpha-2).")
     linkedin_url: Mapped[str | None] = text_of(2048, doc="Address of its LinkedIn page.")
-    lifecycle: Mapped[Lifecycle] = mapped_column(
-        default=Lifecycle.PROSPECT, doc="Where it stands with us."
-    )
+    lifecycle: Mapped[Lifecycle] = mapped_column(default=Lifecycle.PROSPECT, doc="Where it stands with us.")
     source: Mapped[str | None] = text_of(100, doc="Where the record came from.")
     deleted_at: Mapped[datetime | None] = mapped_column(doc="When it was deleted; null while it is kept.")
 

@@ -47,9 +47,7 @@ CONTACTS = Filterable(
         "updated_at": Contact.updated_at,
         "deleted_at": Contact.deleted_at,
     },
-    relations={
-        "company": Relation(lambda: COMPANIES, lambda: Contact.company_id == Company.id, many=False)
-    },
+    relations={"company": Relation(lambda: COMPANIES, lambda: Contact.company_id == Company.id, many=False)},
 )
 
 COMPANY_LIST = Listing(

@@ -56,9 +56,7 @@ class _ContactFields(Record):
     first_name: Line | None = Field(None, description="Given name.")
     last_name: Line | None = Field(None, description="Family name.")
     email: Email | None = Field(None, description="E-mail address, unique within the organization.")
-    phone: Annotated[Line, StringConstraints(max_length=50)] | None = Field(
-        None, description="Telephone number."
-    )
+    phone: Annotated[Line, StringConstraints(max_length=50)] | None = Field(None, description="Telephone number.")
     title: Line | None = Field(None, description="Job title.")
     department: Line | None = Field(None, description="Department.")
     github_login: Line | None = Field(None, description="GitHub user name.")

@@ -50,9 +50,7 @@ class Verbs(Generic[M, P]):
         if value is None:
             raise Refusal(Code.INVALID, "is what an upsert finds the record by", (to_camel(self.key),))
         await work.take_turn(f"{self.model.__tablename__}:{value}")
-        same = select(self.model).where(
-            getattr(self.model, self.key) == value, self.model.deleted_at.is_(None)
-        )
+        same = select(self.model).where(getattr(self.model, self.key) == value, self.model.deleted_at.is_(None))
         row: M | None = (await work.run(same.with_for_update())).scalar_one_or_none()
         if row is None:
             return await self.create(work, record), True

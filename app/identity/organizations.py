@@ -18,9 +18,7 @@ from app.identity.records import OrganizationPatch, OrganizationRecord
 
 async def create(database: Database, user: UUID, record: OrganizationRecord) -> Organization:
     """A new organization with `user` as its OWNER; `TAKEN` where the slug is another's."""
-    organization = Organization(
-        id=new_id(), name=record.name, slug=record.slug or _slug_from(record.name)
-    )
+    organization = Organization(id=new_id(), name=record.name, slug=record.slug or _slug_from(record.name))
     async with work(database, organization.id) as unit:
         unit.add(organization)
         await unit.flush()

@@ -48,9 +48,7 @@ class Credentials:
     organization: UUID | None = None
 
 
-async def authenticate(
-    database: Database, secret: bytes, credentials: Credentials
-) -> tuple[Principal, Reads]:
+async def authenticate(database: Database, secret: bytes, credentials: Credentials) -> tuple[Principal, Reads]:
     """The principal and the read transaction that found it, which the request goes on with.
 
     An `UNAUTHENTICATED` refusal for a token or key that is malformed, unknown, expired or revoked."""
@@ -74,9 +72,7 @@ async def renewed(database: Database, principal: Principal) -> Principal:
         return _member(access, principal.tenant, await reads.row(_standing(access, principal.tenant)))
 
 
-async def _person(
-    database: Database, access: tokens.AccessToken, organization: UUID | None
-) -> tuple[Principal, Reads]:
+async def _person(database: Database, access: tokens.AccessToken, organization: UUID | None) -> tuple[Principal, Reads]:
     tenant = organization or SYSTEM
     reads = Reads(database, tenant)
     try:

@@ -99,6 +99,4 @@ async def _home_of(session: AsyncSession, user: UUID) -> UUID | None:
 
 
 def _tokens(secret: bytes, access: tokens.AccessToken, refresh_token: str, at: datetime) -> SessionTokens:
-    return SessionTokens(
-        tokens.issue_access(secret, access, at), refresh_token, at + tokens.ACCESS_LIFETIME
-    )
+    return SessionTokens(tokens.issue_access(secret, access, at), refresh_token, at + tokens.ACCESS_LIFETIME)

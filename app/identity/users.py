@@ -18,9 +18,7 @@ async def register(database: Database, registration: Registration) -> UUID:
     password_hash = await passwords.hashed(registration.password)
     added = (
         insert(User)
-        .values(
-            id=new_id(), email=registration.email, name=registration.name, password_hash=password_hash
-        )
+        .values(id=new_id(), email=registration.email, name=registration.name, password_hash=password_hash)
         .on_conflict_do_nothing(index_elements=[User.email])
         .returning(User.id)
     )

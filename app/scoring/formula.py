@@ -9,7 +9,6 @@ remainder, so that the factors' contributions are whole numbers whose sum is exa
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from app.core.records import Record
@@ -110,8 +109,7 @@ def score(definition: Definition, activity: Activity) -> tuple[int, list[Factor]
     value = min(100, max(0, round(total)))
     shares = _whole([points for _, _, points, _ in raw], value)
     factors = [
-        Factor(key, label, share, evidence)
-        for (key, label, _, evidence), share in zip(raw, shares, strict=True)
+        Factor(key, label, share, evidence) for (key, label, _, evidence), share in zip(raw, shares, strict=True)
     ]
     return value, sorted(factors, key=lambda factor: (-factor.contribution, factor.key))
 
@@ -160,7 +158,12 @@ def _velocity_part(definition: Definition, activity: Activity) -> _Part:
     usual = activity.three_weeks_before / 3
     growth = (activity.this_week - usual) / (activity.this_week + usual)
     evidence = {"thisWeek": activity.this_week, "usualWeek": round(usual, 2)}
-    return "velocity", "Activity against its usual week", definition.velocity_points * max(0.0, growth), evidence
+    return (
+        "velocity",
+        "Activity against its usual week",
+        definition.velocity_points * max(0.0, growth),
+        evidence,
+    )
 
 
 def _fit_parts(definition: Definition, activity: Activity) -> list[_Part]:

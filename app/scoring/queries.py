@@ -37,8 +37,5 @@ def top_companies(limit: int) -> Select[Any]:
 def history(company: UUID, limit: int) -> Select[Any]:
     """How a company's score changed, newest first."""
     return (
-        select(ScoreSnapshot)
-        .where(ScoreSnapshot.company_id == company)
-        .order_by(ScoreSnapshot.at.desc())
-        .limit(limit)
+        select(ScoreSnapshot).where(ScoreSnapshot.company_id == company).order_by(ScoreSnapshot.at.desc()).limit(limit)
     )

@@ -57,28 +57,24 @@ async def rescore(work: Work, companies: Sequence[UUID]) -> int:
 
 async def _locked(work: Work, companies: Sequence[UUID]) -> list[UUID]:
     there = (
-        select(Company.id)
-        .where(Company.id == func.any(companies), Company.deleted_at.is_(None))
-        .order_by(Company.id)
+        select(Company.id).where(Company.id == func.any(companies), Company.deleted_at.is_(None)).order_by(Company.id)
     )
     return list((await work.run(there.with_for_update(key_share=True))).scalars())
 
 
 async def _before(work: Work, companies: Sequence[UUID]) -> dict[UUID, tuple[int, Tier]]:
     current = select(Score.company_id, Score.value, Score.tier).where(Score.company_id == func.any(companies))
-    return {company: (value, tier) for company, value, tier in (await work.run(current)).tuples()}
+    return {company: (value, tier) for company, value, tier in (await work.run(current))}
 
 
 async def _week_ago(work: Work, companies: Sequence[UUID]) -> dict[UUID, int]:
     then = (
         select(ScoreSnapshot.company_id, ScoreSnapshot.value)
         .distinct(ScoreSnapshot.company_id)
-        .where(
-            ScoreSnapshot.company_id == func.any(companies), ScoreSnapshot.at <= work.at - timedelta(days=7)
-        )
+        .where(ScoreSnapshot.company_id == func.any(companies), ScoreSnapshot.at <= work.at - timedelta(days=7))
         .order_by(ScoreSnapshot.company_id, ScoreSnapshot.at.desc())
     )
-    return dict((await work.run(then)).tuples().all())
+    return dict((await work.run(then)).all())
 
 
 async def _activities(
@@ -86,9 +82,7 @@ async def _activities(
 ) -> dict[UUID, Activity]:
     types: dict[UUID, list[TypeActivity]] = defaultdict(list)
     weeks: dict[UUID, list[int]] = defaultdict(lambda: [0, 0])
-    for company, type_, count, decayed, last_on, this_week, before in await _counts(
-        work, companies, definition, today
-    ):
+    for company, type_, count, decayed, last_on, this_week, before in await _counts(work, companies, definition, today):
         types[company].append(TypeActivity(type_, int(count), float(decayed), last_on.isoformat()))
         weeks[company][0] += int(this_week)
         weeks[company][1] += int(before)
@@ -102,7 +96,7 @@ async def _activities(
             has_domain=domain is not None,
             employees=employees,
         )
-        for company, domain, employees in (await work.run(firms)).tuples()
+        for company, domain, employees in (await work.run(firms))
     }
 
 
@@ -129,7 +123,7 @@ async def _counts(
         )
         .group_by(SignalCount.company_id, SignalCount.type)
     )
-    return (await work.run(sums)).tuples().all()  # type: ignore[return-value]
+    return (await work.run(sums)).all()  # type: ignore[return-value]
 
 
 async def _people(work: Work, companies: Sequence[UUID], today: date) -> dict[UUID, int]:
@@ -141,7 +135,7 @@ async def _people(work: Work, companies: Sequence[UUID], today: date) -> dict[UU
         )
         .group_by(CompanyPerson.company_id)
     )
-    return dict((await work.run(active)).tuples().all())
+    return dict((await work.run(active)).all())
 
 
 _Results = Mapping[UUID, tuple[int, Sequence[formula.Factor]]]

@@ -56,7 +56,7 @@ async def _give_company(work: Work, given: Any) -> list[Moved]:
         .where(moved.c.company_id.is_not(None))
         .group_by(moved.c.company_id, moved.c.contact_id, moved.c.day, moved.c.type)
     )
-    return [Moved(*row) for row in (await work.run(counted)).tuples()]
+    return [Moved(*row) for row in (await work.run(counted))]
 
 
 async def _name_actor(work: Work, given: Any) -> list[Moved]:
@@ -68,15 +68,13 @@ async def _name_actor(work: Work, given: Any) -> list[Moved]:
         .returning(Signal.company_id, Signal.contact_id, Signal.identity_id, _day(), Signal.type)
         .cte("named")
     )
-    seen = select(
-        named.c.company_id, named.c.contact_id, named.c.identity_id, func.max(named.c.day)
-    ).group_by(named.c.company_id, named.c.contact_id, named.c.identity_id)
-    rows = (await work.run(seen)).tuples().all()
+    seen = select(named.c.company_id, named.c.contact_id, named.c.identity_id, func.max(named.c.day)).group_by(
+        named.c.company_id, named.c.contact_id, named.c.identity_id
+    )
+    rows = (await work.run(seen)).all()
     if not rows:
         return []
-    gone = rows_of(
-        CompanyPerson, {"company_id": [row[0] for row in rows], "person": [row[2] for row in rows]}
-    )
+    gone = rows_of(CompanyPerson, {"company_id": [row[0] for row in rows], "person": [row[2] for row in rows]})
     await work.run(
         delete(CompanyPerson)
         .where(CompanyPerson.company_id == gone.c.company_id, CompanyPerson.person == gone.c.person)

@@ -47,7 +47,10 @@ class _Fresh:
 async def unknown_references(work: Work, observations: Mapping[int, Observation]) -> dict[int, Problem]:
     """The rows that name a contact or company which the organization does not have, by position."""
     problems: dict[int, Problem] = {}
-    for model, attribute, path in ((Contact, "contact_id", "contactId"), (Company, "company_id", "companyId")):
+    for model, attribute, path in (
+        (Contact, "contact_id", "contactId"),
+        (Company, "company_id", "companyId"),
+    ):
         named = {i: id_ for i, o in observations.items() if (id_ := getattr(o, attribute))}
         if not named:
             continue
@@ -66,7 +69,10 @@ async def accept(work: Work, observations: Sequence[Observation]) -> list[Receip
         await partitions.ensure(work, [row.observation.occurred_at for row in fresh])
         known, matches = await _matched(work, fresh)
         await _store(work, fresh, matches)
-        counted = [rollups.Counted(m.company, m.contact or m.identity, r.observation) for r, m in zip(fresh, matches, strict=True)]
+        counted = [
+            rollups.Counted(m.company, m.contact or m.identity, r.observation)
+            for r, m in zip(fresh, matches, strict=True)
+        ]
         moved = await attribution.follow(work, known)
         companies = await rollups.add(work, counted, moved)
         work.emit(SignalsCreated(signals=tuple(row.id for row in fresh), companies=tuple(companies)))
@@ -75,9 +81,7 @@ async def accept(work: Work, observations: Sequence[Observation]) -> list[Receip
     return [receipts[position] for position in range(len(observations))]
 
 
-async def _unseen(
-    work: Work, observations: Sequence[Observation]
-) -> tuple[list[_Fresh], dict[int, Receipt]]:
+async def _unseen(work: Work, observations: Sequence[Observation]) -> tuple[list[_Fresh], dict[int, Receipt]]:
     """Claims the keys of the batch; the rows whose key is new, and receipts for those that are not."""
     ids = [id_at(observation.occurred_at) for observation in observations]
     first: dict[str, int] = {}
@@ -113,7 +117,7 @@ async def _signals_of(work: Work, keys: list[str]) -> dict[str, UUID]:
     if not keys:
         return {}
     found = select(SignalKey.key, SignalKey.signal_id).where(SignalKey.key == func.any(keys))
-    return dict((await work.run(found)).tuples().all())
+    return dict((await work.run(found)).all())
 
 
 async def _matched(work: Work, fresh: Sequence[_Fresh]) -> tuple[Knowledge, list[Match]]:

@@ -38,7 +38,7 @@ async def load(work: Work, observations: Sequence[Observation], *, lock: bool) -
         known = select(Company.domain, Company.id).where(
             Company.domain == func.any(domains), Company.deleted_at.is_(None)
         )
-        knowledge.companies_by_domain = dict((await work.run(known)).tuples().all())
+        knowledge.companies_by_domain = dict((await work.run(known)).all())
     return knowledge
 
 
@@ -68,9 +68,7 @@ async def keep(work: Work, knowledge: Knowledge) -> None:
     await _keep_employers(work, knowledge)
 
 
-async def _load_identities(
-    work: Work, names: Sequence[Identity], knowledge: Knowledge, lock: bool
-) -> None:
+async def _load_identities(work: Work, names: Sequence[Identity], knowledge: Knowledge, lock: bool) -> None:
     given = rows_of(
         StoredIdentity,
         {"kind": [name.kind.value for name in names], "value": [name.value for name in names]},
@@ -96,7 +94,7 @@ async def _load_identities(
         StoredIdentity.company_id,
     )
     found = select(*columns).distinct().join(mentioned, same_actor).join(given, _same_name(mentioned, given))
-    for id_, kind, value, root, contact, company in (await work.run(found)).tuples():
+    for id_, kind, value, root, contact, company in await work.run(found):
         knowledge.learn(Identity(IdentityKind(kind), value), Known(id_, root, contact, company))
     for name in names:
         if name not in knowledge.identities:
@@ -120,7 +118,7 @@ async def _load_contacts(
         Contact.deleted_at.is_(None),
         or_(Contact.email == func.any(emails), Contact.id == func.any(sorted(ids))),
     )
-    for id_, email, company in (await work.run(found)).tuples():
+    for id_, email, company in await work.run(found):
         knowledge.employers[id_] = company
         if email:
             knowledge.contacts_by_email[email] = id_
@@ -155,9 +153,7 @@ async def _add_companies(work: Work, new: Sequence[NewCompany]) -> dict[UUID, UU
     return {c.id: actual[c.domain] for c in ordered if c.domain and actual[c.domain] != c.id}
 
 
-async def _add_contacts(
-    work: Work, knowledge: Knowledge, companies: Mapping[UUID, UUID]
-) -> dict[UUID, UUID]:
+async def _add_contacts(work: Work, knowledge: Knowledge, companies: Mapping[UUID, UUID]) -> dict[UUID, UUID]:
     """Adds the contacts with their employers; the answer maps ours to those that were there already."""
     new: list[NewContact] = sorted(knowledge.new_contacts, key=lambda contact: (contact.email or "", contact.id))
     if not new:

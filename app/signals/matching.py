@@ -144,9 +144,7 @@ def decide(observation: Observation, signal: UUID, knowledge: Knowledge) -> Matc
     return match
 
 
-def _find_contact(
-    observation: Observation, names: Sequence[Identity], match: Match, knowledge: Knowledge
-) -> None:
+def _find_contact(observation: Observation, names: Sequence[Identity], match: Match, knowledge: Knowledge) -> None:
     if match.contact:
         return
     strong = [name for name in names if name.kind in _STRONG]
@@ -156,9 +154,7 @@ def _find_contact(
             return
     email = next((name.value for name in names if name.kind is IdentityKind.EMAIL), None)
     if email or (observation.creates_person and strong):
-        match.contact = knowledge.contacts_by_email.get(email or "") or _add_contact(
-            observation, email, knowledge
-        )
+        match.contact = knowledge.contacts_by_email.get(email or "") or _add_contact(observation, email, knowledge)
         match.contact_rule = Rule.EMAIL if email else Rule.PROFILE
     elif not strong:
         weak = (knowledge.identities[name].contact for name in names)

@@ -13,9 +13,7 @@ from app.signals.observations import CompanyTraits, Identity, IdentityKind, Obse
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 MAX_BATCH = 1_000
 
-Word = Annotated[
-    str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[a-z0-9][a-z0-9_.:-]{0,99}$")
-]
+Word = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[a-z0-9][a-z0-9_.:-]{0,99}$")]
 Name = Annotated[Text, StringConstraints(max_length=255)]
 
 
@@ -48,9 +46,7 @@ def observe(record: SignalRecord, received_at: datetime) -> Observation | Proble
     """The observation a record makes. Times just ahead are taken for skewed clocks and set to now."""
     occurred_at = record.occurred_at or received_at
     if occurred_at < EARLIEST or occurred_at > received_at + timedelta(days=1):
-        return Problem(
-            Code.INVALID, "must be between the year 2000 and now", ("occurredAt",)
-        )
+        return Problem(Code.INVALID, "must be between the year 2000 and now", ("occurredAt",))
     return Observation(
         type=record.type,
         source=record.source,

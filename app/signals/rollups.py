@@ -85,9 +85,5 @@ async def _add_people(work: Work, people: dict[tuple[UUID, UUID], date]) -> None
             "last_seen_on": [people[key] for key in keys],
         },
         on=[CompanyPerson.company_id, CompanyPerson.person],
-        merge={
-            "last_seen_on": lambda excluded: func.greatest(
-                CompanyPerson.last_seen_on, excluded.last_seen_on
-            )
-        },
+        merge={"last_seen_on": lambda excluded: func.greatest(CompanyPerson.last_seen_on, excluded.last_seen_on)},
     )

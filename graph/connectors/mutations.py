@@ -28,9 +28,7 @@ class ConnectionPayload(Payload):
     connection: ProviderConnection | None = strawberry.field(
         default=None, description="The connection; null when refused."
     )
-    webhook_url: str | None = strawberry.field(
-        default=None, description="Where the provider shall send its webhooks."
-    )
+    webhook_url: str | None = strawberry.field(default=None, description="Where the provider shall send its webhooks.")
     webhook_secret: str | None = strawberry.field(
         default=None, description="What the provider shall sign them with: shown this once."
     )
@@ -42,9 +40,7 @@ class Mutation:
     async def connection_connect(self, info: Info, input: ConnectionConnectInput) -> ConnectionPayload:
         settings = info.context.settings
         made, secret = connections.connect(info.context.work, input.provider, settings.secret_bytes)
-        address = connections.webhook_url(
-            settings.public_url, made.provider, str(public_id(ConnectionModel, made.id))
-        )
+        address = connections.webhook_url(settings.public_url, made.provider, str(public_id(ConnectionModel, made.id)))
         return ConnectionPayload(connection=made, webhook_url=address, webhook_secret=secret)  # type: ignore[arg-type]
 
     @mutation(ConnectionPayload, _MANAGE, "Ends a connection: its webhooks are refused from now on.")

@@ -3,8 +3,8 @@
 import strawberry
 from strawberry import auto
 
-from app.connectors.models import ProviderConnection as ConnectionModel
 from app.connectors.models import ConnectionStatus
+from app.connectors.models import ProviderConnection as ConnectionModel
 from app.connectors.queries import CONNECTION_LIST
 from app.identity.permissions import Permission
 from graph.core.node import Node, entity

@@ -58,5 +58,3 @@ def _masked(cause: BaseException, error: GraphQLError) -> tuple[str, Mapping[str
 def refused(refusal: Refusal) -> dict[str, Any]:
     """A refusal before any field was reached."""
     return {"message": str(refusal), "extensions": dict(_of_refusal(refusal))}
-
-

@@ -51,7 +51,10 @@ def filter_type(filterable: Filterable) -> Any:
     if is_registered(name):
         return Named(name)
     fields: dict[str, tuple[Any, str]] = {
-        column: (_comparator(attribute), attribute.property.columns[0].doc or f"By {column.replace('_', ' ')}.")
+        column: (
+            _comparator(attribute),
+            attribute.property.columns[0].doc or f"By {column.replace('_', ' ')}.",
+        )
         for column, attribute in filterable.columns.items()
     }
     for relation, target in filterable.relations.items():
@@ -89,9 +92,7 @@ def order_of(listed: Listing, said: Sequence[Any] | None) -> Order:
     """The order that `orderBy` asks for, made total by the id; newest first unless it asks."""
     if not said:
         return listed.newest
-    parts = [
-        Sort(listed.sorts[part.field.value], descending=part.direction is Direction.DESC) for part in said
-    ]
+    parts = [Sort(listed.sorts[part.field.value], descending=part.direction is Direction.DESC) for part in said]
     return Order(*parts, Sort(listed.model.id, descending=parts[-1].descending))
 
 
@@ -153,10 +154,12 @@ def _comparator(attribute: InstrumentedAttribute[Any]) -> Any:
     else:
         name, scalar = _SCALARS[kind]
     if not is_registered(name):
-        fields = {
-            "in_" if word == "in" else word: (_operand(word, scalar), _WORDS[word]) for word in COMPARATORS[kind]
-        }
-        _input(name, fields, "Comparisons; all that are given must hold. Text is compared without regard to case.")
+        fields = {"in_" if word == "in" else word: (_operand(word, scalar), _WORDS[word]) for word in COMPARATORS[kind]}
+        _input(
+            name,
+            fields,
+            "Comparisons; all that are given must hold. Text is compared without regard to case.",
+        )
     return Named(name)
 
 
@@ -182,9 +185,7 @@ def _list_filter(other: str) -> str:
     return name
 
 
-def _input(
-    name: str, fields: Mapping[str, tuple[Any, str]], description: str, required: Sequence[str] = ()
-) -> None:
+def _input(name: str, fields: Mapping[str, tuple[Any, str]], description: str, required: Sequence[str] = ()) -> None:
     members: dict[str, Any] = {"__annotations__": {}}
     for field, (type_, text) in fields.items():
         needed = field in required

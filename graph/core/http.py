@@ -124,13 +124,9 @@ def _method_refusal(request: Request, operation: Operation, media: str) -> Respo
     return None
 
 
-def _response(
-    media: str, answer: Answer, status: int, headers: Mapping[str, str] | None = None
-) -> Response:
+def _response(media: str, answer: Answer, status: int, headers: Mapping[str, str] | None = None) -> Response:
     kind = JSON if media == EVENTS else media
-    return Response(
-        orjson.dumps(answer), status, media_type=f"{kind}; charset=utf-8", headers=dict(headers or {})
-    )
+    return Response(orjson.dumps(answer), status, media_type=f"{kind}; charset=utf-8", headers=dict(headers or {}))
 
 
 def _refusal(media: str, status: int, error: Mapping[str, Any]) -> Response:

@@ -10,11 +10,11 @@ import strawberry
 from pydantic import AwareDatetime, EmailStr
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
+from strawberry.scalars import JSON
 from strawberry.types.base import get_object_definition
 
 from app.core.records import Record
 from graph.core.node import key_of
-from strawberry.scalars import JSON
 
 R = TypeVar("R", bound=Record)
 C = TypeVar("C", bound=type)

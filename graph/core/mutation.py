@@ -32,7 +32,8 @@ class Payload:
         default_factory=list, description="What was refused; empty when the mutation was done."
     )
     event_cursor: str | None = strawberry.field(
-        default=None, description="The organization's newest event after the mutation: pass it to a subscription as `after`."
+        default=None,
+        description="The organization's newest event after the mutation: pass it to a subscription as `after`.",
     )
 
 
@@ -66,17 +67,13 @@ class Does(FieldExtension):
 def mutation(payload: type[Payload], permission: Permission, description: str) -> Any:
     """A mutation in the organization of the asker. Its resolver finds the open Work in `info.context.work`."""
     runs = Does(payload, permission, in_work=True)
-    return strawberry.mutation(
-        description=f"{description} Requires {permission}.", extensions=[runs]
-    )
+    return strawberry.mutation(description=f"{description} Requires {permission}.", extensions=[runs])
 
 
 def account_mutation(payload: type[Payload], description: str, *, signed_in: bool) -> Any:
     """A mutation of a person's own account, outside any organization; it opens what transactions it needs."""
     needs = [Requires(None)] if signed_in else []
-    return strawberry.mutation(
-        description=description, extensions=[*needs, Does(payload, None, in_work=False)]
-    )
+    return strawberry.mutation(description=description, extensions=[*needs, Does(payload, None, in_work=False)])
 
 
 def user_error(problem: Problem) -> UserError:

@@ -9,13 +9,13 @@ from sqlalchemy import Select, inspect
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute
 from strawberry import auto
+from strawberry.scalars import JSON
 
 from app.core.db import Base, Row
 from app.core.errors import Code, Refusal
 from app.core.ids import decode_id, encode_id
 from app.identity.permissions import Permission
 from graph.core.names import register
-from strawberry.scalars import JSON
 
 T = TypeVar("T", bound=type)
 Fetch = Callable[[], Select[Any]]

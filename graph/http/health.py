@@ -28,7 +28,10 @@ class Readiness:
         """Answers 200 when the database and Valkey answer, 503 with what does not."""
         names = ("database", "valkey")
         answers = await asyncio.gather(self._database(), self._valkey(), return_exceptions=True)
-        state = {name: "ok" if not isinstance(a, BaseException) else type(a).__name__ for name, a in zip(names, answers, strict=True)}
+        state = {
+            name: "ok" if not isinstance(a, BaseException) else type(a).__name__
+            for name, a in zip(names, answers, strict=True)
+        }
         ready = all(value == "ok" for value in state.values())
         return Response(orjson.dumps(state), 200 if ready else 503, media_type="application/json")
 

@@ -35,9 +35,7 @@ def document() -> dict[str, Any]:
             **{f"/v1/{call}": {"post": _segment(call)} for call in CALLS},
             "/hooks/{provider}/{connectionId}": {"post": _hooks()},
             "/healthz": {"get": _plain("health", health.healthz, {"200": "It runs."})},
-            "/readyz": {
-                "get": _plain("readiness", health.Readiness.__call__, {"200": "Ready.", "503": "Not ready."})
-            },
+            "/readyz": {"get": _plain("readiness", health.Readiness.__call__, {"200": "Ready.", "503": "Not ready."})},
             "/metrics": {"get": _plain("metrics", health.metrics, {"200": "Counters."})},
         },
         "components": {
@@ -64,9 +62,7 @@ def _signals() -> dict[str, Any]:
     return {
         **_operation("ingestSignals", SignalsDoor.__call__),
         "security": [{"bearer": []}, {"apiKey": []}],
-        "parameters": [
-            {"name": "errorPolicy", "in": "query", "schema": {"type": "string", "enum": list(ErrorPolicy)}}
-        ],
+        "parameters": [{"name": "errorPolicy", "in": "query", "schema": {"type": "string", "enum": list(ErrorPolicy)}}],
         "requestBody": {
             "required": True,
             "content": {

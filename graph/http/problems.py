@@ -25,7 +25,13 @@ STATUS: Mapping[Code, int] = {
 
 
 def problem(status: int, detail: str, **more: Any) -> Response:
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        **more,
+    }
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     return Response(orjson.dumps(body), status, headers, media_type="application/problem+json")
 

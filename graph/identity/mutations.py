@@ -67,7 +67,9 @@ class LogoutPayload(Payload):
 
 @strawberry.type(description="An organization as a mutation left it.")
 class OrganizationPayload(Payload):
-    organization: Organization | None = strawberry.field(default=None, description="The organization; null when refused.")
+    organization: Organization | None = strawberry.field(
+        default=None, description="The organization; null when refused."
+    )
 
 
 @strawberry.type(description="An API key as a mutation left it.")
@@ -111,9 +113,7 @@ class Mutation:
         await sessions.logout(info.context.database, principal.session)
         return LogoutPayload(done=True)
 
-    @account_mutation(
-        OrganizationPayload, "Adds an organization; its creator becomes OWNER.", signed_in=True
-    )
+    @account_mutation(OrganizationPayload, "Adds an organization; its creator becomes OWNER.", signed_in=True)
     async def organization_create(self, info: Info, input: OrganizationCreateInput) -> OrganizationPayload:
         principal = info.context.principal
         if principal.user is None:

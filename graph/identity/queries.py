@@ -24,8 +24,6 @@ class Query:
             permissions=sorted(principal.permissions),
         )
 
-    @strawberry.field(
-        description="The organization asked for.", extensions=[Requires(Permission.ORGANIZATION_READ)]
-    )
+    @strawberry.field(description="The organization asked for.", extensions=[Requires(Permission.ORGANIZATION_READ)])
     async def organization(self, info: Info) -> Organization | None:
         return await info.context.reads.row(organization())

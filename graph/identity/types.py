@@ -60,6 +60,8 @@ class Session:
 @strawberry.type(description="Who is asking.")
 class Viewer:
     user: User | None = strawberry.field(description="The person; null for an API key.")
-    organization: Organization | None = strawberry.field(description="The organization asked for; null for a person in none.")
+    organization: Organization | None = strawberry.field(
+        description="The organization asked for; null for a person in none."
+    )
     role: Role | None = strawberry.field(description="The person's role in it; null for an API key.")
     permissions: list[Permission] = strawberry.field(description="What may be done, in alphabetical order.")

@@ -30,9 +30,7 @@ class ScoreChange:
     score = batched(scores_of, "Score", "company_key", "The company's score as it stands, with its factors.")
 
 
-async def _changes(
-    info: Info, event: type[ScoreMove], filter: Any, after: str | None
-) -> AsyncIterator[ScoreChange]:
+async def _changes(info: Info, event: type[ScoreMove], filter: Any, after: str | None) -> AsyncIterator[ScoreChange]:
     tree = {} if filter is None else tree_of(COMPANIES, filter, "filter")
 
     async def moves(context: Context, entry: Entry) -> list[Happening]:
@@ -54,16 +52,12 @@ async def _changes(
         )
 
 
-async def _score_changed(
-    info: Info, filter: Any = None, after: str | None = None
-) -> AsyncIterator[ScoreChange]:
+async def _score_changed(info: Info, filter: Any = None, after: str | None = None) -> AsyncIterator[ScoreChange]:
     async for change in _changes(info, ScoreChanged, filter, after):
         yield change
 
 
-async def _tier_changed(
-    info: Info, filter: Any = None, after: str | None = None
-) -> AsyncIterator[ScoreChange]:
+async def _tier_changed(info: Info, filter: Any = None, after: str | None = None) -> AsyncIterator[ScoreChange]:
     async for change in _changes(info, TierChanged, filter, after):
         yield change
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import strawberry
 from strawberry import auto
+from strawberry.scalars import JSON
 
 from app.scoring.models import Score as ScoreModel
 from app.scoring.models import ScoringModel as ScoringModelModel
 from app.scoring.models import Tier, Trend
 from graph.core.node import public_id, value_type
-from strawberry.scalars import JSON
 
 strawberry.enum(Tier, description="How ready a company is, by its score.")
 strawberry.enum(Trend, description="Where a score is going: 5 points or more against a week ago.")
@@ -24,10 +24,14 @@ class ScoringModelVersion:
 
 @strawberry.type(description="A part of a score. The contributions of all parts add up to the value exactly.")
 class ScoreFactor:
-    key: str = strawberry.field(description="What the part is, for programs: `signal:<type>`, `breadth`, `velocity`, `fit:…`.")
+    key: str = strawberry.field(
+        description="What the part is, for programs: `signal:<type>`, `breadth`, `velocity`, `fit:…`."
+    )
     label: str = strawberry.field(description="What the part is, for people.")
     contribution: int = strawberry.field(description="Its whole points; below zero for what speaks against.")
-    evidence: JSON = strawberry.field(description="What was counted: for a signal type its count, decayed count and last day.")
+    evidence: JSON = strawberry.field(
+        description="What was counted: for a signal type its count, decayed count and last day."
+    )
 
 
 def _factors(root: Any) -> list[ScoreFactor]:
@@ -50,7 +54,8 @@ class Score:
     def model(self) -> ScoringModelVersion:
         row: Any = self
         return ScoringModelVersion(
-            id=public_id(ScoringModelModel, row.model_id), version=row.model_version  # type: ignore[arg-type]
+            id=public_id(ScoringModelModel, row.model_id),
+            version=row.model_version,  # type: ignore[arg-type]
         )
 
 

@@ -21,9 +21,7 @@ class SignalReceived:
     signal: Signal = strawberry.field(description="The signal.")
 
 
-async def _received(
-    info: Info, filter: Any = None, after: str | None = None
-) -> AsyncIterator[SignalReceived]:
+async def _received(info: Info, filter: Any = None, after: str | None = None) -> AsyncIterator[SignalReceived]:
     tree = {} if filter is None else tree_of(SIGNALS, filter, "filter")
     condition = SIGNALS.condition(tree, ("filter",))
 

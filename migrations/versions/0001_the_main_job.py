@@ -181,9 +181,7 @@ def create_tables() -> None:
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["organization_id"], ["organizations.id"], name="api_keys_organization_id_fkey"
-        ),
+        sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], name="api_keys_organization_id_fkey"),
         sa.PrimaryKeyConstraint("organization_id", "id", name="api_keys_pkey"),
         sa.UniqueConstraint("organization_id", "digest", name="api_keys_organization_id_digest_key"),
     )
@@ -204,9 +202,7 @@ def create_tables() -> None:
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["organization_id"], ["organizations.id"], name="companies_organization_id_fkey"
-        ),
+        sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], name="companies_organization_id_fkey"),
         sa.PrimaryKeyConstraint("organization_id", "id", name="companies_pkey"),
     )
     op.create_index(
@@ -242,9 +238,7 @@ def create_tables() -> None:
         sa.Column("last_received_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["organization_id"], ["organizations.id"], name="connections_organization_id_fkey"
-        ),
+        sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], name="connections_organization_id_fkey"),
         sa.PrimaryKeyConstraint("organization_id", "id", name="connections_pkey"),
     )
     op.create_index(
@@ -273,12 +267,8 @@ def create_tables() -> None:
         sa.PrimaryKeyConstraint("organization_id", "id", name="jobs_pkey"),
         sa.UniqueConstraint("organization_id", "type", "key", name="jobs_organization_id_type_key_key"),
     )
-    op.create_index(
-        "jobs_organization_id_status_id_idx", "jobs", ["organization_id", "status", "id"], unique=False
-    )
-    op.create_index(
-        "jobs_organization_id_type_id_idx", "jobs", ["organization_id", "type", "id"], unique=False
-    )
+    op.create_index("jobs_organization_id_status_id_idx", "jobs", ["organization_id", "status", "id"], unique=False)
+    op.create_index("jobs_organization_id_type_id_idx", "jobs", ["organization_id", "type", "id"], unique=False)
     op.create_index(
         "jobs_waiting_idx",
         "jobs",
@@ -305,9 +295,7 @@ def create_tables() -> None:
         sa.Column("user_id", sa.Uuid(), nullable=False),
         sa.Column("role", sa.String(length=40), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["organization_id"], ["organizations.id"], name="memberships_organization_id_fkey"
-        ),
+        sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], name="memberships_organization_id_fkey"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="memberships_user_id_fkey"),
         sa.PrimaryKeyConstraint("organization_id", "user_id", name="memberships_pkey"),
     )
@@ -316,9 +304,7 @@ def create_tables() -> None:
         "routes",
         sa.Column("organization_id", sa.Uuid(), server_default=sa.text("current_tenant()"), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["organization_id"], ["organizations.id"], name="routes_organization_id_fkey"
-        ),
+        sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], name="routes_organization_id_fkey"),
         sa.PrimaryKeyConstraint("organization_id", "id", name="routes_pkey"),
     )
     op.create_index("routes_id_idx", "routes", ["id"], unique=False)
@@ -330,14 +316,10 @@ def create_tables() -> None:
         sa.Column("definition", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["organization_id"], ["organizations.id"], name="scoring_models_organization_id_fkey"
-        ),
+        sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], name="scoring_models_organization_id_fkey"),
         sa.PrimaryKeyConstraint("organization_id", "id", name="scoring_models_pkey"),
     )
-    op.create_index(
-        "scoring_models_version_key", "scoring_models", ["organization_id", "version"], unique=True
-    )
+    op.create_index("scoring_models_version_key", "scoring_models", ["organization_id", "version"], unique=True)
     op.create_table(
         "company_people",
         sa.Column("organization_id", sa.Uuid(), server_default=sa.text("current_tenant()"), nullable=False),
@@ -375,9 +357,7 @@ def create_tables() -> None:
             ["companies.organization_id", "companies.id"],
             name="contacts_company_id_fkey",
         ),
-        sa.ForeignKeyConstraint(
-            ["organization_id"], ["organizations.id"], name="contacts_organization_id_fkey"
-        ),
+        sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], name="contacts_organization_id_fkey"),
         sa.PrimaryKeyConstraint("organization_id", "id", name="contacts_pkey"),
     )
     op.create_index(
@@ -502,9 +482,7 @@ def create_tables() -> None:
             name="identities_contact_id_fkey",
         ),
         sa.PrimaryKeyConstraint("organization_id", "id", name="identities_pkey"),
-        sa.UniqueConstraint(
-            "organization_id", "kind", "value", name="identities_organization_id_kind_value_key"
-        ),
+        sa.UniqueConstraint("organization_id", "kind", "value", name="identities_organization_id_kind_value_key"),
     )
     op.create_index(
         "identities_organization_id_contact_id_idx",
@@ -554,9 +532,7 @@ def create_tables() -> None:
         ["organization_id", "contact_id", "id"],
         unique=False,
     )
-    op.create_index(
-        "signals_organization_id_type_id_idx", "signals", ["organization_id", "type", "id"], unique=False
-    )
+    op.create_index("signals_organization_id_type_id_idx", "signals", ["organization_id", "type", "id"], unique=False)
     op.create_index(
         "signals_unattributed_idx",
         "signals",

@@ -39,9 +39,7 @@ ACTS = {
     "pull_request.merged": Act("github_pull_request_merged", "pull_request.merged_at", False),
     "pull_request.reopened": Act("github_pull_request_reopened", "pull_request.updated_at", False),
     "pull_request_review.submitted": Act("github_pull_request_review", "review.submitted_at", True),
-    "pull_request_review_comment.created": Act(
-        "github_pull_request_review_comment", "comment.created_at", True
-    ),
+    "pull_request_review_comment.created": Act("github_pull_request_review_comment", "comment.created_at", True),
     "commit_comment.created": Act("github_commit_comment", "comment.created_at", True),
     "discussion.created": Act("github_discussion_created", "discussion.created_at", True),
     "discussion.answered": Act("github_discussion_answered", "discussion.answer_chosen_at", False),
@@ -99,9 +97,7 @@ def signature_matches(secret: bytes, body: bytes, header: str | None) -> bool:
     return same and algorithm == "sha256" and bool(secret)
 
 
-def observation(
-    event: str, delivery: str, payload: Mapping[str, Any], received_at: datetime
-) -> Observation | None:
+def observation(event: str, delivery: str, payload: Mapping[str, Any], received_at: datetime) -> Observation | None:
     """What a webhook tells, or None where it tells nothing of its own. `event` and `delivery` are GitHub's
     headers; the delivery's id stays the same when it is sent again. `received_at` is aware."""
     if event in _SILENT:

@@ -40,9 +40,7 @@ _NOBODY = frozenset(
 )
 _ZEROS = re.compile(r"[0\s.-]*")
 # Types of events in whose properties the address is another person's.
-_ABOUT_OTHERS = re.compile(
-    r"(?:^|_)(?:invit|refer|shar[ei]|member|teammate|collaborator|recipient|sent|forward)"
-)
+_ABOUT_OTHERS = re.compile(r"(?:^|_)(?:invit|refer|shar[ei]|member|teammate|collaborator|recipient|sent|forward)")
 _json_object = TypeAdapter[dict[str, Any]](JsonObject)
 
 
@@ -87,9 +85,7 @@ def observations(call: str, body: Any, received_at: datetime) -> list[Observatio
     return [row.under("batch", i) if isinstance(row, Problem) else row for i, row in enumerate(results)]
 
 
-def _observation(
-    call: Any, said: Any, around: Mapping[str, Any], received_at: datetime
-) -> Observation | Problem:
+def _observation(call: Any, said: Any, around: Mapping[str, Any], received_at: datetime) -> Observation | Problem:
     """One event; `around` is the batch it came in, whose context and `sentAt` it shares."""
     if not isinstance(said, dict):
         return Problem(Code.INVALID, "must be a JSON object")

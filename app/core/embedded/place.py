@@ -115,9 +115,7 @@ class Place:
         self._ports: dict[str, int] = kept.get("ports", {})
         self.root = Path(kept.get("place") or self.data_dir) if kept else self._choose_root()
         if not kept and self.root == self.data_dir and (self.root / "postgres").exists():
-            raise EngineError(
-                f"{self._note} is missing, without which {self.root / 'postgres'} cannot be opened"
-            )
+            raise EngineError(f"{self._note} is missing, without which {self.root / 'postgres'} cannot be opened")
         if self.account and not self.account.reaches(self.root):
             raise EngineError(
                 f"{self.root} holds the engines' data but the account '{self.account.name}' can no longer "
@@ -133,9 +131,7 @@ class Place:
             self.give(path)
         owner = self.account.uid if self.account else os.geteuid()
         if path.stat().st_uid != owner:
-            raise EngineError(
-                f"{path} belongs to another user (uid {path.stat().st_uid}); start as that user"
-            )
+            raise EngineError(f"{path} belongs to another user (uid {path.stat().st_uid}); start as that user")
         return path
 
     def give(self, path: Path) -> None:
@@ -187,9 +183,7 @@ class Place:
         return _own_folder(place, 0o755)
 
     def _save(self) -> None:
-        elsewhere = (
-            None if self.root == self.data_dir else str(self.root)
-        )  # a moved folder takes its data along
+        elsewhere = None if self.root == self.data_dir else str(self.root)  # a moved folder takes its data along
         note = {"place": elsewhere, "password": self.password, "ports": self._ports}
         write_private(self._note, json.dumps(note))
 

@@ -59,9 +59,7 @@ class Server(ABC):
             while self.alive() and not self._is_ready():
                 if time.monotonic() > deadline:
                     self.stop()
-                    raise EngineError(
-                        f"{self.name} was not ready within {START_SECONDS:.0f} s\n{self._tail(seen)}"
-                    )
+                    raise EngineError(f"{self.name} was not ready within {START_SECONDS:.0f} s\n{self._tail(seen)}")
                 time.sleep(0.02)
             if self.alive():
                 return

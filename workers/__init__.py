@@ -1,0 +1,1 @@
+"""What runs without a client: the relay, the workers, the schedule."""

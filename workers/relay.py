@@ -1,0 +1,195 @@
+"""The relay: passes each organization's events on, in order, to its live stream and to the jobs they cause.
+
+It is woken by NOTIFY and looks by itself as well. It also tells the workers again of jobs that wait too long, and
+refills the live streams when Valkey has lost them: what is in PostgreSQL is what counts."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+import orjson
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core import jobs, live, outbox, unscoped
+from app.core.clock import now
+from app.core.db import OUTBOX_CHANNEL, Database, driver_url
+from app.core.jobs import Job, JobStatus
+from app.core.live import Entry
+from app.core.outbox import OutboxHead, OutboxMark
+from app.core.telemetry import EVENTS
+from app.core.work import Work, work
+from workers.actors import ACTORS
+from workers.broker import send
+
+BATCH = 500
+LOOK_EVERY_SECONDS = 1.0
+OVERDUE = timedelta(seconds=5)
+_EPOCH = "devsignal:live:epoch"
+_log = structlog.get_logger(__name__)
+_TROUBLE = (SQLAlchemyError, RedisError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class Relay:
+    def __init__(self, database: Database, redis: Redis, url: str) -> None:
+        self._database = database
+        self._redis = redis
+        self._url = url
+        self._woken = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Works until told to stop, through losses of either engine."""
+        listening = asyncio.create_task(self._listen())
+        try:
+            while not stop.is_set():
+                self._woken.clear()
+                try:
+                    busy = await self.turn()
+                except _TROUBLE as error:
+                    _log.warning("relay.trouble", error=str(error))
+                    busy = False
+                if not busy:
+                    await self._rest(stop)
+        finally:
+            listening.cancel()
+
+    async def turn(self) -> bool:
+        """Passes on one batch of every organization that has events; whether there were any."""
+        await self._heal()
+        waiting = await self._waiting()
+        for tenant in waiting:
+            await self.pass_on(tenant)
+        await self._remind()
+        return bool(waiting)
+
+    async def pass_on(self, tenant: UUID) -> None:
+        """Passes on the next events of the organization, unless another relay is at it."""
+        async with work(self._database, tenant) as unit:
+            mark = await self._mark(unit)
+            if mark is None:
+                return
+            events = await _events(unit, mark.relayed_seq)
+            if not events:
+                return
+            await self._append(unit, tenant, events)
+            queued = await _queue(unit, events)
+            mark.relayed_seq = events[-1].seq
+        EVENTS.inc(len(events))
+        await asyncio.to_thread(_send_all, tenant, queued)
+
+    async def _mark(self, unit: Work) -> OutboxMark | None:
+        locked = select(OutboxMark).with_for_update(skip_locked=True)
+        mark: OutboxMark | None = (await unit.run(locked)).scalar_one_or_none()
+        if mark is None and (await unit.run(select(func.count()).select_from(OutboxMark))).scalar_one() == 0:
+            await unit.take_turn("outbox_mark")
+            mark = (await unit.run(locked)).scalar_one_or_none()
+            if mark is None:
+                mark = OutboxMark(relayed_seq=0)
+                unit.add(mark)
+                await unit.flush()
+        return mark
+
+    async def _append(self, unit: Work, tenant: UUID, events: Sequence[Entry]) -> None:
+        """Appends to the live stream, after what it may have lost: a stream has no holes."""
+        last = await live.last_number(self._redis, tenant)
+        first = events[0].seq
+        lost = max(last, first - 1 - live.MAX_LENGTH)
+        while lost < first - 1:
+            missing = [event for event in await _events(unit, lost) if event.seq < first]
+            if not missing:
+                break
+            await live.append(self._redis, tenant, missing)
+            lost = missing[-1].seq
+        await live.append(self._redis, tenant, list(events))
+
+    async def _heal(self) -> None:
+        """Refills every stream when Valkey has come back empty."""
+        if await self._redis.exists(_EPOCH):
+            return
+        async with unscoped.begin(self._database) as session:
+            tenants = list((await session.scalars(select(OutboxHead.organization_id))).all())
+        for tenant in tenants:
+            async with work(self._database, tenant) as unit:
+                mark = await self._mark(unit)
+                if mark is not None and mark.relayed_seq > 0:
+                    recent = max(0, mark.relayed_seq - BATCH)
+                    events = [e for e in await _events(unit, recent) if e.seq <= mark.relayed_seq]
+                    if events:
+                        await self._append(unit, tenant, events)
+        await self._redis.set(_EPOCH, now().isoformat())
+        if tenants:
+            _log.warning("relay.streams_refilled", organizations=len(tenants))
+
+    async def _waiting(self) -> list[UUID]:
+        """The organizations that have events to pass on."""
+        behind = (
+            select(OutboxHead.organization_id)
+            .outerjoin(OutboxMark, OutboxMark.organization_id == OutboxHead.organization_id)
+            .where(OutboxHead.last_seq > func.coalesce(OutboxMark.relayed_seq, 0))
+            .limit(BATCH)
+        )
+        async with unscoped.begin(self._database) as session:
+            return list((await session.scalars(behind)).all())
+
+    async def _remind(self) -> None:
+        """Tells the workers again of jobs whose message was lost, whose worker died, or whose retry is due."""
+        at = now()
+        overdue = (
+            select(Job.organization_id, Job.id)
+            .where(
+                Job.status.in_([JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.FAILED]),
+                Job.run_at <= at - OVERDUE,
+            )
+            .order_by(Job.run_at)
+            .limit(BATCH)
+        )
+        async with unscoped.begin(self._database) as session:
+            late = (await session.execute(overdue)).all()
+        for tenant, job in late:
+            await asyncio.to_thread(send, tenant, job)
+
+    async def _rest(self, stop: asyncio.Event) -> None:
+        waits = [asyncio.create_task(self._woken.wait()), asyncio.create_task(stop.wait())]
+        await asyncio.wait(waits, timeout=LOOK_EVERY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        for one in waits:
+            one.cancel()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                connection = await asyncpg.connect(driver_url(self._url))
+                ended = asyncio.Event()
+                connection.add_termination_listener(lambda _, ended=ended: ended.set())
+                await connection.add_listener(OUTBOX_CHANNEL, lambda *_: self._woken.set())
+                await ended.wait()
+            except (OSError, asyncpg.PostgresError) as error:
+                _log.warning("relay.not_listening", error=str(error))
+            await asyncio.sleep(1)
+
+
+async def _events(unit: Work, after: int) -> list[Entry]:
+    rows = (await unit.run(outbox.after(after, BATCH))).all()
+    return [Entry(seq, name, payload) for seq, name, payload, _ in rows]
+
+
+async def _queue(unit: Work, events: Sequence[Entry]) -> list[UUID]:
+    """Adds the jobs that the events cause; their ids."""
+    ids = []
+    for actor in ACTORS.values():
+        numbers = [event.seq for event in events if event.name == actor.event]
+        groups = [numbers] if actor.together and numbers else [[number] for number in numbers]
+        for group in groups:
+            payload = orjson.dumps({"first": group[0], "last": group[-1]}).decode()
+            if job := await jobs.queue(unit, actor.type, str(group[0]), payload):
+                ids.append(job)
+    return ids
+
+
+def _send_all(tenant: UUID, queued: Sequence[UUID]) -> None:
+    for job in queued:
+        send(tenant, job)

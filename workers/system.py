@@ -1,0 +1,18 @@
+"""What the installation does for itself."""
+
+from datetime import timedelta
+
+from app.core.work import Work
+from app.signals import partitions
+from workers.actors import every
+
+
+@every("* * * * *", "system.heartbeat")
+async def beat(work: Work) -> None:
+    """Shows, by its job, that schedule, relay and workers are running."""
+
+
+@every("17 3 * * *", "signals.partitions")
+async def make_months(work: Work) -> None:
+    """Makes the partitions of this month and the two to come."""
+    await partitions.ensure(work, [work.at + timedelta(days=31 * ahead) for ahead in range(3)])
