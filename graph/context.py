@@ -46,7 +46,7 @@ class Context:
         """The operation's loader of this name; siblings that ask in one tick are answered by one `load`."""
         found = self._loaders.get(key)
         if found is None:
-            found = self._loaders[key] = DataLoader(load_fn=load)  # type: ignore[arg-type]
+            found = self._loaders[key] = DataLoader(load_fn=load)
         return found
 
     async def refresh(self) -> None:

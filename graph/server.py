@@ -11,11 +11,12 @@ from starlette.websockets import WebSocket
 from app.core.config import Environment, Settings
 from app.core.db import Database
 from app.core.errors import Code, Refusal
-from app.core.ids import decode_id
 from app.core.live import Live
+from app.identity.models import Organization
 from app.identity.principals import ANONYMOUS, Credentials, authenticate
 from graph.context import Context
 from graph.core.budget import Budget
+from graph.core.node import key_of
 
 
 @dataclass(slots=True)
@@ -95,9 +96,6 @@ def credentials_of(headers: Mapping[str, str]) -> Credentials | None:
 
 def _organization(text: str) -> UUID:
     try:
-        prefix, id_ = decode_id(text)
-    except ValueError:
-        prefix, id_ = "", None  # type: ignore[assignment]
-    if prefix != "organization":
-        raise Refusal(Code.INVALID, "X-Organization-Id is not the id of an organization")
-    return id_
+        return key_of(Organization, text)
+    except Refusal:
+        raise Refusal(Code.INVALID, "X-Organization-Id is not the id of an organization") from None

@@ -18,7 +18,7 @@ ACTOR = "run_job"
 def broker() -> RedisBroker:
     """The process's broker. Messages of a killed worker come back within seconds; jobs are leased, so that a worker
     which only froze has no second effect."""
-    made = RedisBroker(
+    made: Any = RedisBroker(  # type: ignore[no-untyped-call]
         url=settings().redis_url.get_secret_value(),
         namespace="devsignal:queue",
         heartbeat_timeout=5_000,
@@ -27,7 +27,8 @@ def broker() -> RedisBroker:
     )
     made.declare_queue(QUEUE)
     dramatiq.set_broker(made)
-    return made
+    queue: RedisBroker = made
+    return queue
 
 
 def send(tenant: UUID, job: UUID) -> None:

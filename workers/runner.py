@@ -104,5 +104,5 @@ def declare() -> Runner:
     async def run_job(tenant: str, job: str) -> None:
         await runner.run(UUID(tenant), UUID(job))
 
-    dramatiq.actor(run_job, actor_name=ACTOR, queue_name=QUEUE, broker=broker())
+    dramatiq.actor(actor_name=ACTOR, queue_name=QUEUE, broker=broker())(run_job)
     return runner

@@ -66,4 +66,4 @@ class Settings(BaseSettings):
 @cache
 def settings() -> Settings:
     """The process's settings; a missing or contradictory one raises `pydantic.ValidationError`."""
-    return Settings()  # type: ignore[call-arg]
+    return Settings()

@@ -18,12 +18,13 @@ def violation(error: IntegrityError) -> Refusal | IntegrityError:
     """The refusal that a broken unique or foreign key stands for, or the error itself where it is a bug."""
     cause: Any = getattr(error.orig, "__cause__", None)
     name = _SHARD_SUFFIX.sub("", getattr(cause, "constraint_name", None) or "")
-    return _refusals().get(name, lambda: error)()
+    refusal: Refusal | None = _refusals().get(name)
+    return Refusal.of(refusal.problems) if refusal else error
 
 
 @cache
-def _refusals() -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _refusals() -> dict[str, Refusal]:
+    found: dict[str, Refusal] = {}
     for table in Base.metadata.tables.values():
         for constraint in table.constraints:
             if isinstance(constraint, UniqueConstraint):
@@ -36,9 +37,9 @@ def _refusals() -> dict[str, Any]:
     return found
 
 
-def _taken(column: str) -> Any:
-    return lambda: Refusal(Code.TAKEN, "is already used by another record", (to_camel(column),))
+def _taken(column: str) -> Refusal:
+    return Refusal(Code.TAKEN, "is already used by another record", (to_camel(column),))
 
 
-def _missing(column: str) -> Any:
-    return lambda: Refusal(Code.NOT_FOUND, "does not exist", (to_camel(column),))
+def _missing(column: str) -> Refusal:
+    return Refusal(Code.NOT_FOUND, "does not exist", (to_camel(column),))

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy import ColumnElement, DateTime, Enum, ForeignKeyConstraint, MetaData, String, Uuid, text
+from sqlalchemy import ColumnElement, DateTime, Enum, ForeignKeyConstraint, MetaData, Select, String, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -20,6 +20,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.core.clock import now
 from app.core.ids import new_id
+
+AnySelect: TypeAlias = Select[*tuple[Any, ...]]
+"""A select of any columns."""
 
 SERVER_ROLE = "devsignal_server"
 UNSCOPED_ROLE = "devsignal_unscoped"
@@ -117,7 +120,7 @@ def text_of(length: int, **options: Any) -> Any:
     return mapped_column(String(length), **options)
 
 
-class Row(asyncpg.Record):
+class Row(asyncpg.Record):  # type: ignore[misc]
     """A light row of a read: columns by attribute, no identity map, nothing lazy."""
 
     def __getattr__(self, name: str) -> Any:

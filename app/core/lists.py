@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.core.db import AnySelect
 from app.core.filters import Filterable, Tree
 from app.core.paging import Order, Sort
 
@@ -30,10 +31,10 @@ class Listing:
         """Newest first: ids are made of time."""
         return Order(Sort(self.model.id, descending=True))
 
-    def every(self) -> Select[Any]:
+    def every(self) -> AnySelect:
         return select(self.model)
 
-    def kept(self, tree: Tree | None = None) -> Select[Any]:
+    def kept(self, tree: Tree | None = None) -> AnySelect:
         """The rows that are not hidden and for which the tree holds."""
         rows, tree = self.every(), tree or {}
         if self.hidden is not None and self.hidden.key not in tree:

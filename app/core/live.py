@@ -58,7 +58,7 @@ async def append(redis: Redis, organization: UUID, entries: list[Entry]) -> None
 
 async def last_number(redis: Redis, organization: UUID) -> int:
     """The newest number on the stream, 0 while there is none."""
-    newest = await redis.xrevrange(stream_of(organization), count=1)
+    newest: Any = await redis.xrevrange(stream_of(organization), count=1)
     return _number(newest[0][0]) if newest else 0
 
 
@@ -135,10 +135,10 @@ class Live:
         return not done
 
     async def _from_stream(self, organization: UUID, cursor: int) -> list[Entry]:
-        oldest = await self._redis.xrange(stream_of(organization), count=1)
+        oldest: Any = await self._redis.xrange(stream_of(organization), count=1)
         if oldest and _number(oldest[0][0]) > cursor + 1:
             raise Refusal(Code.CURSOR_EXPIRED, "events after this cursor are gone: fetch again", ("after",))
-        found = await self._redis.xrange(stream_of(organization), min=f"({cursor}-0", count=_BATCH)
+        found: Any = await self._redis.xrange(stream_of(organization), min=f"({cursor}-0", count=_BATCH)
         return [_entry(id_, fields) for id_, fields in found]
 
     @asynccontextmanager
@@ -163,7 +163,7 @@ class Live:
         stream = stream_of(organization)
         while True:
             try:
-                answer = await self._redis.xread({stream: f"{feed.head}-0"}, count=_BATCH, block=_BLOCK_MS)
+                answer: Any = await self._redis.xread({stream: f"{feed.head}-0"}, count=_BATCH, block=_BLOCK_MS)
             except RedisError as error:
                 _log.warning("live.stream_unreachable", error=str(error))
                 await asyncio.sleep(0.5)

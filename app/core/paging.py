@@ -11,10 +11,10 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.core.db import Row
+from app.core.db import AnySelect, Row
 from app.core.errors import Code, Refusal
 from app.core.work import Reads
 
@@ -88,7 +88,7 @@ class Order:
         values = [self.mark, *(row[f"_key{index}"] for index in range(len(self.sorts)))]
         return base64.urlsafe_b64encode(orjson.dumps(values, default=str)).rstrip(b"=").decode()
 
-    def page_select(self, statement: Select[Any], window: Window) -> Select[Any]:
+    def page_select(self, statement: AnySelect, window: Window) -> AnySelect:
         """The statement narrowed to the window, one row longer than asked to see whether more follow."""
         sorts = self._directed(window.backward)
         for index, sort in enumerate(self.sorts):
@@ -121,12 +121,12 @@ class Order:
             raise Refusal(Code.CURSOR_INVALID, "is not a cursor of this list", (name,)) from None
 
 
-async def page(reads: Reads, statement: Select[Any], order: Order, window: Window) -> Page:
+async def page(reads: Reads, statement: AnySelect, order: Order, window: Window) -> Page:
     """One page of the statement's rows."""
     return order.page_of(await reads.rows(order.page_select(statement, window)), window)
 
 
-async def total(reads: Reads, statement: Select[Any]) -> int:
+async def total(reads: Reads, statement: AnySelect) -> int:
     """How many rows the statement has; its cost grows with them."""
     counted = select(func.count()).select_from(statement.order_by(None).subquery())
     return int(await reads.value(counted))

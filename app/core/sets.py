@@ -4,7 +4,7 @@ many statements as a batch of one, each routed to one organization."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Result, String, bindparam, cast, func, literal, select
+from sqlalchemy import String, bindparam, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import Enum, TypeEngine
@@ -38,7 +38,8 @@ async def add_rows(
 ) -> Sequence[Any]:
     """Inserts one row per position of the lists, in the order given.
 
-    A row that is there already (same values of `on`) is skipped, or changed as `merge` says. `where` is the condition of a partial unique index. The answer holds `returning` of each row written."""
+    A row that is there already (same values of `on`) is skipped, or changed as `merge` says. `where` is the
+    condition of a partial unique index. The answer holds `returning` of each row written."""
     given = rows_of(model, columns)
     source = select(
         literal(work.organization, model.organization_id.type),
@@ -56,8 +57,7 @@ async def add_rows(
     if not returning:
         await work.run(statement)
         return ()
-    result: Result[Any] = await work.run(statement.returning(*returning))
-    return result.all()
+    return (await work.run(statement.returning(*returning))).all()
 
 
 def _column(model: type[Tenant], given: Any, column: str) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -21,14 +21,16 @@ from sqlalchemy.util import LRUCache
 from app.core import outbox
 from app.core.clock import now
 from app.core.constraints import violation
-from app.core.db import Base, Database, Row, Tenant
+from app.core.db import AnySelect, Base, Database, Row, Tenant
 from app.core.errors import Code, Refusal
 from app.core.events import Event
 from app.core.tenancy import bind, criteria
 
 T = TypeVar("T", bound=Tenant)
 
-_DIALECT: Any = asyncpg_dialect()
+AnyResult: TypeAlias = Result[*tuple[Any, ...]]
+
+_DIALECT: Any = asyncpg_dialect()  # type: ignore[no-untyped-call]
 _COMPILED: Any = LRUCache(2_000)
 _TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
@@ -61,16 +63,17 @@ class Work:
         except IntegrityError as error:
             raise violation(error) from None
 
-    async def run(self, statement: Executable, parameters: dict[str, Any] | None = None) -> Result[Any]:
+    async def run(self, statement: Executable, parameters: dict[str, Any] | None = None) -> AnyResult:
         """Executes a statement of the query builder; each tenant table in it is narrowed to the organization."""
         await self.flush()
         scoped: Any = statement
         if isinstance(statement, Select | Update | Delete):
             scoped = statement.options(criteria(self.organization))
         try:
-            return await self._session.execute(scoped, parameters)
+            result: AnyResult = await self._session.execute(scoped, parameters)
         except IntegrityError as error:
             raise violation(error) from None
+        return result
 
     async def take_turn(self, name: str) -> None:
         """Waits until no other Work of the organization holds `name`, and holds it until the end."""
@@ -127,7 +130,7 @@ class Reads:
     ) -> None:
         await self.close()
 
-    async def rows(self, select: Select[Any], row_class: type[Row] = Row) -> list[Row]:
+    async def rows(self, select: AnySelect, row_class: type[Row] = Row) -> list[Row]:
         """All rows of the select, narrowed to the organization."""
         sql, arguments = self._compiled(select)
         async with self._turn:
@@ -136,11 +139,11 @@ class Reads:
         self.row_count += len(rows)
         return rows
 
-    async def row(self, select: Select[Any]) -> Row | None:
+    async def row(self, select: AnySelect) -> Row | None:
         rows = await self.rows(select)
         return rows[0] if rows else None
 
-    async def value(self, select: Select[Any]) -> Any:
+    async def value(self, select: AnySelect) -> Any:
         row = await self.row(select)
         return None if row is None else row[0]
 
@@ -163,7 +166,7 @@ class Reads:
         )
         return connection
 
-    def _compiled(self, select: Select[Any]) -> tuple[str, Sequence[Any]]:
+    def _compiled(self, select: AnySelect) -> tuple[str, Sequence[Any]]:
         statement: Any = select.options(self._criteria)
         compiled, extracted, *_ = statement._compile_w_cache(
             _DIALECT,

@@ -4,7 +4,7 @@ from app.core.filters import Filterable, Relation
 from app.core.lists import Listing
 from app.crm.models import Company, Contact
 
-COMPANIES = Filterable(
+COMPANIES: Filterable = Filterable(
     Company,
     columns={
         "id": Company.id,
@@ -29,7 +29,7 @@ COMPANIES = Filterable(
     },
 )
 
-CONTACTS = Filterable(
+CONTACTS: Filterable = Filterable(
     Contact,
     columns={
         "id": Contact.id,

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, or_, select, update
+from sqlalchemy import and_, or_, select, update
 
 from app.core import crypto
 from app.core.clock import now
-from app.core.db import Database, Row
+from app.core.db import AnySelect, Database, Row
 from app.core.errors import Code, Refusal
 from app.core.tenancy import SYSTEM
 from app.core.work import Reads, work
@@ -92,7 +91,7 @@ def _member(access: tokens.AccessToken, tenant: UUID, row: Row | None) -> Princi
     return Principal(tenant, permissions, access.user, access.session, role=role)
 
 
-def _standing(access: tokens.AccessToken, tenant: UUID) -> Select[tuple[UUID, Role | None]]:
+def _standing(access: tokens.AccessToken, tenant: UUID) -> AnySelect:
     membership = and_(Membership.user_id == LoginSession.user_id, Membership.organization_id == tenant)
     return (
         select(LoginSession.id, Membership.role)
@@ -123,7 +122,7 @@ async def _key_holder(database: Database, credentials: Credentials) -> tuple[Pri
     return principal, reads
 
 
-def _keys() -> Select[Any]:
+def _keys() -> AnySelect:
     return select(ApiKey.id, ApiKey.scopes, ApiKey.expires_at, ApiKey.revoked_at, ApiKey.last_used_at)
 
 

@@ -1,10 +1,10 @@
 """What can be asked of organizations, people and keys."""
 
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 
+from app.core.db import AnySelect
 from app.core.filters import Filterable
 from app.core.lists import Listing
 from app.identity.models import ApiKey, Organization, User
@@ -22,10 +22,10 @@ API_KEYS = Filterable(
 API_KEY_LIST = Listing(API_KEYS, sorts={"created_at": ApiKey.created_at, "name": ApiKey.name})
 
 
-def organization() -> Select[Any]:
+def organization() -> AnySelect:
     """The organization that the reads are bound to: row level security shows no other."""
     return select(Organization)
 
 
-def user(id_: UUID) -> Select[Any]:
+def user(id_: UUID) -> AnySelect:
     return select(User.id, User.email, User.name, User.created_at).where(User.id == id_)

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 
+from app.core.db import AnySelect
 from app.core.work import Reads
 from app.crm.models import Company
 from app.scoring.models import Score, ScoreSnapshot, ScoringModel
 
 
-def _scores() -> Select[Any]:
+def _scores() -> AnySelect:
     return select(Score, ScoringModel.version.label("model_version")).join(
         ScoringModel, ScoringModel.id == Score.model_id
     )
@@ -23,7 +24,7 @@ async def scores_of(reads: Reads, companies: Sequence[UUID]) -> Mapping[UUID, An
     return {row.company_id: row for row in rows}
 
 
-def top_companies(limit: int) -> Select[Any]:
+def top_companies(limit: int) -> AnySelect:
     """The companies with the highest scores, highest first."""
     return (
         select(Company)
@@ -34,7 +35,7 @@ def top_companies(limit: int) -> Select[Any]:
     )
 
 
-def history(company: UUID, limit: int) -> Select[Any]:
+def history(company: UUID, limit: int) -> AnySelect:
     """How a company's score changed, newest first."""
     return (
         select(ScoreSnapshot).where(ScoreSnapshot.company_id == company).order_by(ScoreSnapshot.at.desc()).limit(limit)

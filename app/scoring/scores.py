@@ -74,7 +74,7 @@ async def _week_ago(work: Work, companies: Sequence[UUID]) -> dict[UUID, int]:
         .where(ScoreSnapshot.company_id == func.any(companies), ScoreSnapshot.at <= work.at - timedelta(days=7))
         .order_by(ScoreSnapshot.company_id, ScoreSnapshot.at.desc())
     )
-    return dict((await work.run(then)).all())
+    return {row[0]: row[1] for row in await work.run(then)}
 
 
 async def _activities(
@@ -92,7 +92,8 @@ async def _activities(
         company: Activity(
             sorted(types[company], key=lambda one: one.type),
             people.get(company, 0),
-            *weeks[company],
+            this_week=weeks[company][0],
+            three_weeks_before=weeks[company][1],
             has_domain=domain is not None,
             employees=employees,
         )
@@ -123,7 +124,7 @@ async def _counts(
         )
         .group_by(SignalCount.company_id, SignalCount.type)
     )
-    return (await work.run(sums)).all()  # type: ignore[return-value]
+    return (await work.run(sums)).all()
 
 
 async def _people(work: Work, companies: Sequence[UUID], today: date) -> dict[UUID, int]:
@@ -135,7 +136,7 @@ async def _people(work: Work, companies: Sequence[UUID], today: date) -> dict[UU
         )
         .group_by(CompanyPerson.company_id)
     )
-    return dict((await work.run(active)).all())
+    return {row[0]: row[1] for row in await work.run(active)}
 
 
 _Results = Mapping[UUID, tuple[int, Sequence[formula.Factor]]]

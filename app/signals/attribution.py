@@ -56,7 +56,7 @@ async def _give_company(work: Work, given: Any) -> list[Moved]:
         .where(moved.c.company_id.is_not(None))
         .group_by(moved.c.company_id, moved.c.contact_id, moved.c.day, moved.c.type)
     )
-    return [Moved(*row) for row in (await work.run(counted))]
+    return [Moved(*row) for row in await work.run(counted)]
 
 
 async def _name_actor(work: Work, given: Any) -> list[Moved]:

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from app.core.errors import Code, Problem
 from app.core.ids import id_at
-from app.core.sets import add_rows
+from app.core.sets import Columns, add_rows
 from app.core.work import Work
 from app.crm.models import Company, Contact
 from app.signals import attribution, knowledge, partitions, rollups
@@ -108,7 +108,7 @@ async def _claim(work: Work, keys: dict[str, UUID]) -> set[str]:
     if not keys:
         return set()
     ordered = sorted(keys)
-    columns = {"key": ordered, "signal_id": [keys[key] for key in ordered]}
+    columns: Columns = {"key": ordered, "signal_id": [keys[key] for key in ordered]}
     written = await add_rows(work, SignalKey, columns, on=[SignalKey.key], returning=[SignalKey.key])
     return {row.key for row in written}
 
@@ -117,7 +117,7 @@ async def _signals_of(work: Work, keys: list[str]) -> dict[str, UUID]:
     if not keys:
         return {}
     found = select(SignalKey.key, SignalKey.signal_id).where(SignalKey.key == func.any(keys))
-    return dict((await work.run(found)).all())
+    return {row[0]: row[1] for row in await work.run(found)}
 
 
 async def _matched(work: Work, fresh: Sequence[_Fresh]) -> tuple[Knowledge, list[Match]]:

@@ -38,7 +38,7 @@ async def load(work: Work, observations: Sequence[Observation], *, lock: bool) -
         known = select(Company.domain, Company.id).where(
             Company.domain == func.any(domains), Company.deleted_at.is_(None)
         )
-        knowledge.companies_by_domain = dict((await work.run(known)).all())
+        knowledge.companies_by_domain = {row[0]: row[1] for row in await work.run(known)}
     return knowledge
 
 

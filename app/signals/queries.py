@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 
+from app.core.db import AnySelect
 from app.core.filters import Filterable, Relation, compare
 from app.core.ids import floor_at
 from app.core.lists import Listing
@@ -65,6 +66,6 @@ IDENTITIES = Filterable(
 IDENTITY_LIST = Listing(IDENTITIES, sorts={"created_at": Identity.created_at})
 
 
-def signals_with(ids: Sequence[UUID]) -> Select[Any]:
+def signals_with(ids: Sequence[UUID]) -> AnySelect:
     """The signals with these ids, oldest first."""
     return select(Signal).where(Signal.id == func.any(list(ids))).order_by(Signal.id)

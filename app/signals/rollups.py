@@ -32,16 +32,16 @@ class Moved(NamedTuple):
     person: UUID
     day: date
     type: str
-    count: int
+    signals: int
 
 
 async def add(work: Work, counted: Iterable[Counted], moved: Sequence[Moved]) -> list[UUID]:
     """Adds to the counters; the companies whose counters changed."""
     counts: Counter[tuple[UUID, date, str]] = Counter()
     people: dict[tuple[UUID, UUID], date] = {}
-    for company, person, day, type_, count in (*_days(counted), *moved):
-        if count:
-            counts[company, day, type_] += count
+    for company, person, day, type_, signals in (*_days(counted), *moved):
+        if signals:
+            counts[company, day, type_] += signals
         if person is not None:
             people[company, person] = max(day, people.get((company, person), day))
     if counts:

@@ -8,7 +8,7 @@ from app.identity.permissions import Permission
 from graph.connectors.types import ProviderConnection
 from graph.context import Info
 from graph.core.mutation import Payload, mutation
-from graph.core.node import key_of, public_id
+from graph.core.node import as_node, key_of, public_id
 
 _MANAGE = Permission.CONNECTIONS_MANAGE
 
@@ -40,10 +40,10 @@ class Mutation:
     async def connection_connect(self, info: Info, input: ConnectionConnectInput) -> ConnectionPayload:
         settings = info.context.settings
         made, secret = connections.connect(info.context.work, input.provider, settings.secret_bytes)
-        address = connections.webhook_url(settings.public_url, made.provider, str(public_id(ConnectionModel, made.id)))
-        return ConnectionPayload(connection=made, webhook_url=address, webhook_secret=secret)  # type: ignore[arg-type]
+        address = connections.webhook_url(settings.public_url, made.provider, public_id(ConnectionModel, made.id))
+        return ConnectionPayload(connection=as_node(made), webhook_url=address, webhook_secret=secret)
 
     @mutation(ConnectionPayload, _MANAGE, "Ends a connection: its webhooks are refused from now on.")
     async def connection_disconnect(self, info: Info, input: ConnectionDisconnectInput) -> ConnectionPayload:
         ended = await connections.disconnect(info.context.work, key_of(ConnectionModel, input.id))
-        return ConnectionPayload(connection=ended)  # type: ignore[arg-type]
+        return ConnectionPayload(connection=as_node(ended))

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import strawberry
-from sqlalchemy import Select
 
 from app.core import paging
+from app.core.db import AnySelect
 from app.core.paging import Page
 from graph.context import Info
 
@@ -38,7 +38,7 @@ class Connection(Generic[T]):
         "null where it is not known."
     )
     async def total_count(self, info: Info) -> int | None:
-        counted: Select[Any] | None = self.counted  # type: ignore[attr-defined]
+        counted: AnySelect | None = self.counted  # type: ignore[attr-defined]
         return None if counted is None else await paging.total(info.context.reads, counted)
 
 
@@ -47,7 +47,7 @@ class PageOfRows:
 
     __slots__ = ("_page", "counted")
 
-    def __init__(self, page: Page, counted: Select[Any] | None) -> None:
+    def __init__(self, page: Page, counted: AnySelect | None) -> None:
         self._page = page
         self.counted = counted
 

@@ -8,11 +8,12 @@ from uuid import UUID
 
 import orjson
 import strawberry
-from sqlalchemy import Select, Uuid, bindparam, func, select, true
+from sqlalchemy import Uuid, bindparam, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core import paging
+from app.core.db import AnySelect
 from app.core.lists import Listing
 from app.core.paging import Order, Window
 from app.core.work import Reads
@@ -121,7 +122,7 @@ async def _pages(
     reads: Reads,
     keys: Sequence[UUID],
     column: InstrumentedAttribute[Any],
-    statement: Select[Any],
+    statement: AnySelect,
     order: Order,
     window: Window,
 ) -> list[paging.Page]:

@@ -189,7 +189,7 @@ def _input(name: str, fields: Mapping[str, tuple[Any, str]], description: str, r
     members: dict[str, Any] = {"__annotations__": {}}
     for field, (type_, text) in fields.items():
         needed = field in required
-        members["__annotations__"][field] = type_ if needed else Optional[type_]  # noqa: UP045
+        members["__annotations__"][field] = type_ if needed else Optional[type_]
         spelling = field.rstrip("_") if field.endswith("_") else None
         default = {} if needed else {"default": strawberry.UNSET}
         members[field] = strawberry.field(description=text, name=spelling, **default)

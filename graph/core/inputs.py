@@ -1,5 +1,6 @@
 """Inputs made from records: what may be said is declared once, in `app`."""
 
+import inspect
 import types
 from collections.abc import Callable
 from datetime import datetime
@@ -55,7 +56,7 @@ def says(record: type[Record], **ids: Any) -> Callable[[C], C]:
     Every field that is not required may be left out, which differs from null."""
 
     def make(cls: C) -> C:
-        annotations = cls.__dict__.get("__annotations__", {})
+        annotations = inspect.get_annotations(cls)
         for name, info in record.model_fields.items():
             annotations[name] = _graphql_type(name, info, ids)
             default = {} if info.is_required() else {"default": strawberry.UNSET}
@@ -71,7 +72,7 @@ def _graphql_type(name: str, info: FieldInfo, ids: dict[str, Any]) -> Any:
     said = _plain(info.annotation)
     if name in ids:
         said = strawberry.ID
-    return said if info.is_required() else Optional[said]  # noqa: UP045
+    return said if info.is_required() else Optional[said]
 
 
 def _plain(annotation: Any) -> Any:

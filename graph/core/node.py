@@ -5,20 +5,20 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import Select, inspect
+from sqlalchemy import inspect
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute
 from strawberry import auto
 from strawberry.scalars import JSON
 
-from app.core.db import Base, Row
+from app.core.db import AnySelect, Base, Row
 from app.core.errors import Code, Refusal
 from app.core.ids import decode_id, encode_id
 from app.identity.permissions import Permission
 from graph.core.names import register
 
 T = TypeVar("T", bound=type)
-Fetch = Callable[[], Select[Any]]
+Fetch = Callable[[], AnySelect]
 
 
 @strawberry.interface(description="A record with a globally unique id.")
@@ -99,8 +99,14 @@ def id_field(prefix: str) -> Any:
     return strawberry.field(resolver=resolve, description="TypeID of the record.")
 
 
-def public_id(model: Any, id_: UUID | None) -> strawberry.ID | None:
-    return None if id_ is None else strawberry.ID(encode_id(model.prefix, id_))
+def as_node(row: Any) -> Any:
+    """A stored row as its GraphQL type: the type's fields are read from the row by name."""
+    return row
+
+
+def public_id(model: Any, id_: UUID) -> strawberry.ID:
+    """The TypeID of a key of this model."""
+    return strawberry.ID(encode_id(model.prefix, id_))
 
 
 def key_of(model: Any, text: str, *path: str | int) -> UUID:

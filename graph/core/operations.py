@@ -1,6 +1,6 @@
 """Operations: parsed, measured and validated once per document, executed per request."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -112,7 +112,7 @@ class Operations:
             await context.reads.close()
         return _answer(result) | {"extensions": {"cost": self._cost(operation, context)}}
 
-    async def follow(self, operation: Operation, context: Context) -> AsyncIterator[Answer]:
+    async def follow(self, operation: Operation, context: Context) -> AsyncGenerator[Answer, None]:
         """Executes a subscription; an answer per event."""
         source: Any = subscribe(
             self._schema,

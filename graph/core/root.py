@@ -23,16 +23,18 @@ class NodeQuery:
         extensions=[Requires(None)],
     )
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
-        return (await _fetched(info, [str(id)]))[0]
+        found: Node | None = (await _fetched(info, [str(id)]))[0]
+        return found
 
     @strawberry.field(
-        description=f"The records with these ids (at most {MAX_NODES}), in their order; null for each that is not there.",
+        description=f"The records with these ids (at most {MAX_NODES}), in order; null for each that is not there.",
         extensions=[Requires(None)],
     )
     async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
         if len(ids) > MAX_NODES:
             raise Refusal(Code.TOO_LARGE, f"takes at most {MAX_NODES} ids", ("ids",))
-        return await _fetched(info, [str(id_) for id_ in ids])
+        found: list[Node | None] = await _fetched(info, [str(id_) for id_ in ids])
+        return found
 
 
 async def _fetched(info: Info, ids: list[str]) -> Any:

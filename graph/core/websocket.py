@@ -1,6 +1,7 @@
 """GraphQL over WebSocket: the graphql-transport-ws protocol, to the letter of its close codes."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
@@ -177,10 +178,8 @@ class Conversation:
             await self._socket.send_text(orjson.dumps(message).decode())
 
     async def _close(self, code: int, reason: str) -> None:
-        try:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it may be closed already
             await self._socket.close(code, reason[:120])
-        except (WebSocketDisconnect, RuntimeError):
-            pass  # closed already
 
     async def _end(self) -> None:
         tasks = list(self._tasks.values())

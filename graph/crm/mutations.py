@@ -11,7 +11,7 @@ from app.identity.permissions import Permission
 from graph.context import Info
 from graph.core.inputs import RecordInput, says
 from graph.core.mutation import Payload, mutation
-from graph.core.node import key_of
+from graph.core.node import as_node, key_of
 from graph.crm.types import Company, Contact
 
 _WRITE = Permission.CRM_WRITE
@@ -63,49 +63,49 @@ class Mutation:
     @mutation(CompanyPayload, _WRITE, "Adds a company.")
     async def company_create(self, info: Info, input: CompanyCreateInput) -> CompanyPayload:
         row = await companies.create(info.context.work, input.record())
-        return CompanyPayload(company=row, created=True)
+        return CompanyPayload(company=as_node(row), created=True)
 
     @mutation(CompanyPayload, _WRITE, "Changes a company.")
     async def company_update(self, info: Info, input: CompanyUpdateInput) -> CompanyPayload:
         id_ = key_of(CompanyModel, input.id)
-        return CompanyPayload(company=await companies.update(info.context.work, id_, input.record()))
+        return CompanyPayload(company=as_node(await companies.update(info.context.work, id_, input.record())))
 
     @mutation(CompanyPayload, _WRITE, "Changes the company with this domain, or adds it.")
     async def company_upsert(self, info: Info, input: CompanyCreateInput) -> CompanyPayload:
         row, created = await companies.upsert(info.context.work, input.record())
-        return CompanyPayload(company=row, created=created)
+        return CompanyPayload(company=as_node(row), created=created)
 
     @mutation(CompanyPayload, _WRITE, "Deletes a company; it can be restored.")
     async def company_delete(self, info: Info, input: RecordIdInput) -> CompanyPayload:
         id_ = key_of(CompanyModel, input.id)
-        return CompanyPayload(company=await companies.delete(info.context.work, id_))
+        return CompanyPayload(company=as_node(await companies.delete(info.context.work, id_)))
 
     @mutation(CompanyPayload, _WRITE, "Restores a deleted company.")
     async def company_restore(self, info: Info, input: RecordIdInput) -> CompanyPayload:
         id_ = key_of(CompanyModel, input.id)
-        return CompanyPayload(company=await companies.restore(info.context.work, id_))
+        return CompanyPayload(company=as_node(await companies.restore(info.context.work, id_)))
 
     @mutation(ContactPayload, _WRITE, "Adds a contact.")
     async def contact_create(self, info: Info, input: ContactCreateInput) -> ContactPayload:
         row = await contacts.create(info.context.work, input.record())
-        return ContactPayload(contact=row, created=True)
+        return ContactPayload(contact=as_node(row), created=True)
 
     @mutation(ContactPayload, _WRITE, "Changes a contact.")
     async def contact_update(self, info: Info, input: ContactUpdateInput) -> ContactPayload:
         id_ = key_of(ContactModel, input.id)
-        return ContactPayload(contact=await contacts.update(info.context.work, id_, input.record()))
+        return ContactPayload(contact=as_node(await contacts.update(info.context.work, id_, input.record())))
 
     @mutation(ContactPayload, _WRITE, "Changes the contact with this e-mail address, or adds it.")
     async def contact_upsert(self, info: Info, input: ContactCreateInput) -> ContactPayload:
         row, created = await contacts.upsert(info.context.work, input.record())
-        return ContactPayload(contact=row, created=created)
+        return ContactPayload(contact=as_node(row), created=created)
 
     @mutation(ContactPayload, _WRITE, "Deletes a contact; it can be restored.")
     async def contact_delete(self, info: Info, input: RecordIdInput) -> ContactPayload:
         id_ = key_of(ContactModel, input.id)
-        return ContactPayload(contact=await contacts.delete(info.context.work, id_))
+        return ContactPayload(contact=as_node(await contacts.delete(info.context.work, id_)))
 
     @mutation(ContactPayload, _WRITE, "Restores a deleted contact.")
     async def contact_restore(self, info: Info, input: RecordIdInput) -> ContactPayload:
         id_ = key_of(ContactModel, input.id)
-        return ContactPayload(contact=await contacts.restore(info.context.work, id_))
+        return ContactPayload(contact=as_node(await contacts.restore(info.context.work, id_)))

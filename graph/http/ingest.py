@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import orjson
 from starlette.requests import Request
@@ -87,15 +88,19 @@ def _shown(receipt: Receipt) -> dict[str, Any]:
     if receipt.problems:
         return {"errors": [shown(one) for one in receipt.problems]}
     return {
-        "signalId": public_id(Signal, receipt.signal),
+        "signalId": _public(Signal, receipt.signal),
         "duplicate": receipt.duplicate,
-        "contactId": public_id(Contact, receipt.contact),
-        "companyId": public_id(Company, receipt.company),
+        "contactId": _public(Contact, receipt.contact),
+        "companyId": _public(Company, receipt.company),
         "contactRule": receipt.contact_rule,
         "companyRule": receipt.company_rule,
         "newContact": receipt.new_contact,
         "newCompany": receipt.new_company,
     }
+
+
+def _public(model: Any, id_: UUID | None) -> str | None:
+    return None if id_ is None else public_id(model, id_)
 
 
 def _text(cursor: int | None) -> str | None:

@@ -16,7 +16,7 @@ from app.identity.records import (
 from graph.context import Info
 from graph.core.inputs import RecordInput, says
 from graph.core.mutation import Payload, account_mutation, mutation
-from graph.core.node import key_of
+from graph.core.node import as_node, key_of
 from graph.identity.types import ApiKey, Organization, Session
 
 
@@ -87,13 +87,13 @@ class Mutation:
         context = info.context
         user = await users.register(context.database, input.record())
         opened = await sessions.open_session(context.database, context.settings.secret_bytes, user)
-        return SessionPayload(session=opened)  # type: ignore[arg-type]
+        return SessionPayload(session=as_node(opened))
 
     @account_mutation(SessionPayload, "Logs a person in.", signed_in=False)
     async def login(self, info: Info, input: LoginInput) -> SessionPayload:
         context = info.context
         opened = await sessions.login(context.database, context.settings.secret_bytes, input.record())
-        return SessionPayload(session=opened)  # type: ignore[arg-type]
+        return SessionPayload(session=as_node(opened))
 
     @account_mutation(
         SessionPayload,
@@ -103,7 +103,7 @@ class Mutation:
     async def refresh(self, info: Info, input: RefreshInput) -> SessionPayload:
         context = info.context
         opened = await sessions.refresh(context.database, context.settings.secret_bytes, input.refresh_token)
-        return SessionPayload(session=opened)  # type: ignore[arg-type]
+        return SessionPayload(session=as_node(opened))
 
     @account_mutation(LogoutPayload, "Ends the session of the access token that asks.", signed_in=True)
     async def logout(self, info: Info) -> LogoutPayload:
@@ -119,12 +119,12 @@ class Mutation:
         if principal.user is None:
             raise Refusal(Code.FORBIDDEN, "only a signed-in person may do this, not an API key")
         made = await organizations.create(info.context.database, principal.user, input.record())
-        return OrganizationPayload(organization=made)  # type: ignore[arg-type]
+        return OrganizationPayload(organization=as_node(made))
 
     @mutation(OrganizationPayload, Permission.ORGANIZATION_UPDATE, "Changes the organization.")
     async def organization_update(self, info: Info, input: OrganizationUpdateInput) -> OrganizationPayload:
         changed = await organizations.update(info.context.work, input.record())
-        return OrganizationPayload(organization=changed)  # type: ignore[arg-type]
+        return OrganizationPayload(organization=as_node(changed))
 
     @mutation(ApiKeyPayload, Permission.API_KEYS_MANAGE, "Makes an API key; its text is shown this once.")
     async def api_key_create(self, info: Info, input: ApiKeyCreateInput) -> ApiKeyPayload:
@@ -132,9 +132,9 @@ class Mutation:
         key, secret = api_keys.create(
             info.context.work, input.record(), user=principal.user, allowed=principal.permissions
         )
-        return ApiKeyPayload(api_key=key, secret=secret)  # type: ignore[arg-type]
+        return ApiKeyPayload(api_key=as_node(key), secret=secret)
 
     @mutation(ApiKeyPayload, Permission.API_KEYS_MANAGE, "Revokes an API key: it is refused from now on.")
     async def api_key_revoke(self, info: Info, input: ApiKeyRevokeInput) -> ApiKeyPayload:
         key = await api_keys.revoke(info.context.work, key_of(ApiKeyModel, input.id))
-        return ApiKeyPayload(api_key=key)  # type: ignore[arg-type]
+        return ApiKeyPayload(api_key=as_node(key))

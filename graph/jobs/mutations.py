@@ -7,7 +7,7 @@ from app.core.jobs import Job as JobModel
 from app.identity.permissions import Permission
 from graph.context import Info
 from graph.core.mutation import Payload, mutation
-from graph.core.node import key_of
+from graph.core.node import as_node, key_of
 from graph.jobs.types import Job
 
 
@@ -25,4 +25,4 @@ class JobPayload(Payload):
 class Mutation:
     @mutation(JobPayload, Permission.JOBS_READ, "Queues a dead or failed job again, with fresh attempts.")
     async def job_replay(self, info: Info, input: JobReplayInput) -> JobPayload:
-        return JobPayload(job=await jobs.replay(info.context.work, key_of(JobModel, input.id)))  # type: ignore[arg-type]
+        return JobPayload(job=as_node(await jobs.replay(info.context.work, key_of(JobModel, input.id))))

@@ -53,10 +53,7 @@ class Score:
     @strawberry.field(description="The scoring model that was used.")
     def model(self) -> ScoringModelVersion:
         row: Any = self
-        return ScoringModelVersion(
-            id=public_id(ScoringModelModel, row.model_id),
-            version=row.model_version,  # type: ignore[arg-type]
-        )
+        return ScoringModelVersion(id=public_id(ScoringModelModel, row.model_id), version=row.model_version)
 
 
 @strawberry.type(description="A score as it became at some moment.")

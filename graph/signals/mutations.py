@@ -16,6 +16,7 @@ from graph.context import Info
 from graph.core.fields import relation
 from graph.core.inputs import RecordInput, says
 from graph.core.mutation import Payload, UserError, mutation, user_error
+from graph.core.node import as_node
 
 strawberry.enum(ErrorPolicy, description="What a bad row does to its batch.")
 
@@ -69,7 +70,7 @@ class Mutation:
     async def signal_ingest(self, info: Info, input: SignalInput) -> SignalIngestPayload:
         receipts = await accept(info.context.work, [input.row()], ErrorPolicy.REJECT_FAILED_ROWS)
         errors = [user_error(problem) for problem in receipts[0].problems]
-        return SignalIngestPayload(receipt=None if errors else receipts[0], user_errors=errors)
+        return SignalIngestPayload(receipt=None if errors else as_node(receipts[0]), user_errors=errors)
 
     @mutation(SignalsIngestPayload, Permission.SIGNALS_WRITE, "Stores a batch of 1 to 1,000 signals.")
     async def signals_ingest(
@@ -77,4 +78,5 @@ class Mutation:
     ) -> SignalsIngestPayload:
         refuse_size(len(inputs))
         rows = [one.row() for one in inputs]
-        return SignalsIngestPayload(receipts=await accept(info.context.work, rows, error_policy))
+        receipts = await accept(info.context.work, rows, error_policy)
+        return SignalsIngestPayload(receipts=as_node(receipts))
