@@ -1,10 +1,13 @@
 """`python -m graph serve` runs the web process; `python -m graph schema` prints the schema."""
 
 import argparse
+import socket
 import sys
 
 import uvicorn
+from starlette.applications import Starlette
 
+from graph.asgi import application, stop_streams
 from graph.schema import sdl
 
 
@@ -22,11 +25,23 @@ def main() -> None:
         run(arguments.host, arguments.port)
 
 
+class WebServer(uvicorn.Server):
+    """Ends live streams before it waits for requests: they would not end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await stop_streams(self._app)
+        await super().shutdown(sockets)
+
+
 def run(host: str, port: int) -> None:
     """Serves until told to stop; requests that are under way get ten seconds to finish."""
-    uvicorn.run(
-        "graph.asgi:application",
-        factory=True,
+    app = application()
+    config = uvicorn.Config(
+        app,
         host=host,
         port=port,
         log_config=None,
@@ -40,6 +55,7 @@ def run(host: str, port: int) -> None:
         limit_concurrency=2_000,
         backlog=1_024,
     )
+    WebServer(config, app).run()
 
 
 if __name__ == "__main__":

@@ -46,10 +46,9 @@ def application_with(chosen: Settings) -> Starlette:
         async with Server.open(chosen) as server:
             app.state.doors = _doors(server)
             _tune_garbage_collection()
+            app.state.server = server
             _log.info("web.started")
             yield
-            server.live.close()
-            await server.sockets.close()
             _log.info("web.stopped")
 
     return Starlette(
@@ -69,6 +68,13 @@ def application_with(chosen: Settings) -> Starlette:
         exception_handlers={404: _not_found, 405: _not_allowed, Exception: _bug},
         lifespan=lifespan,
     )
+
+
+async def stop_streams(app: Starlette) -> None:
+    """Sends the followers of streams away to come back elsewhere, so that requests under way can be waited for."""
+    server: Server = app.state.server
+    await server.sockets.close()
+    server.live.close()
 
 
 def _doors(server: Server) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import strawberry
+from graphql import GraphQLObjectType
+from graphql.pyutils import Undefined
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
@@ -14,6 +16,19 @@ from graph.core.names import Named
 from graph.core.node import KINDS
 from graph.core.root import NodeQuery
 
+ARGUMENTS = {
+    "after": "Goes on after this cursor.",
+    "before": "Stops before this cursor.",
+    "errorPolicy": "What a bad row does to the batch.",
+    "filter": "Conditions that must hold.",
+    "first": "How many from the start: 1 to 250, 50 unless said.",
+    "id": "The record's id.",
+    "ids": "The records' ids.",
+    "input": "What to do it with.",
+    "inputs": "The rows, 1 to 1,000.",
+    "last": "How many from the end: 1 to 250.",
+    "orderBy": "What to sort by; the first part counts most.",
+}
 _NOT_ROOMS = {"core", "http"}
 _PARTS = ("types", "queries", "mutations", "subscriptions")
 
@@ -22,18 +37,32 @@ _PARTS = ("types", "queries", "mutations", "subscriptions")
 def schema() -> strawberry.Schema:
     """The one schema of the process."""
     modules = [module for room in _rooms() for module in _modules(room)]
-    return strawberry.Schema(
+    made = strawberry.Schema(
         query=merge_types("Query", (NodeQuery, *_roots(modules, "Query"))),
         mutation=merge_types("Mutation", _roots(modules, "Mutation")),
         subscription=merge_types("Subscription", _roots(modules, "Subscription")),
         types=[Named(kind.name).resolve_type() for kind in KINDS.values()],
         config=StrawberryConfig(default_resolver=getattr),
     )
+    _describe_arguments(made)
+    return made
 
 
 def sdl() -> str:
     """The schema as it is published."""
     return schema().as_str() + "\n"
+
+
+def _describe_arguments(made: strawberry.Schema) -> None:
+    """Gives each argument the one meaning its name has, and leaves out defaults that only say null."""
+    for type_ in made._schema.type_map.values():
+        if not isinstance(type_, GraphQLObjectType) or type_.name.startswith("__"):
+            continue
+        for field in type_.fields.values():
+            for name, argument in field.args.items():
+                argument.description = argument.description or ARGUMENTS[name]
+                if argument.default_value is None:
+                    argument.default_value = Undefined
 
 
 def _rooms() -> list[str]:

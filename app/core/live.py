@@ -116,6 +116,11 @@ class Live:
                 elif await self._quiet(feed, cursor):
                     yield []
 
+    @property
+    def closing(self) -> bool:
+        """Whether the process is about to stop."""
+        return self._closing.is_set()
+
     def close(self) -> None:
         """Ends every reader after its batch."""
         self._closing.set()

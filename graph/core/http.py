@@ -161,7 +161,8 @@ async def _events(operations: Operations, operation: Operation, context: Any) ->
             if upcoming is not None:
                 upcoming.cancel()
                 await asyncio.wait([upcoming])
-    yield _COMPLETE
+    if not context.live.closing:  # a client that is told nothing comes back
+        yield _COMPLETE
 
 
 _COMPLETE = b"event: complete\ndata:\n\n"

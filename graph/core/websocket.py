@@ -161,7 +161,8 @@ class Conversation:
             else:
                 answer = await self._operations.run(operation, context)
                 await self._send({"id": id_, "type": "next", "payload": answer})
-            await self._finish(id_, {"id": id_, "type": "complete"})
+            if not context.live.closing:  # the client shall come back, not think that it was all
+                await self._finish(id_, {"id": id_, "type": "complete"})
         except Rejected as error:
             await self._finish(id_, {"id": id_, "type": "error", "payload": error.errors})
         except (WebSocketDisconnect, RuntimeError):
