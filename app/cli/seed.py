@@ -1,11 +1,13 @@
 """The demo organization: made once, so that a newcomer has something to log in to and a key to send with."""
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import orjson
 import typer
@@ -14,6 +16,7 @@ from app.core.clock import now
 from app.core.config import settings
 from app.core.db import Database
 from app.core.embedded.place import write_private
+from app.core.errors import Code, Refusal
 from app.core.ids import encode_id
 from app.core.work import work
 from app.identity import api_keys, organizations, users
@@ -45,9 +48,9 @@ def seed(
 
 
 async def _make(demo_file: Path, url: str) -> None:
-    email, password = f"demo+{secrets.token_hex(3)}@devsignal.dev", secrets.token_urlsafe(12)
+    password = secrets.token_urlsafe(12)
     async with Database.open(settings().database_url.get_secret_value(), pool_size=2) as database:
-        user = await users.register(database, Registration(email=email, password=password, name="Demo"))
+        email, user = await _register(database, password)
         made = await organizations.create(database, user, OrganizationRecord(name="Demo"))
         scopes = PERMISSIONS[Role.ADMIN]
         async with work(database, made.id) as unit:
@@ -64,6 +67,15 @@ async def _make(demo_file: Path, url: str) -> None:
         "organizationId": encode_id(Organization.prefix, made.id),
     }
     _write(demo_file, demo)
+
+
+async def _register(database: Database, password: str) -> tuple[str, UUID]:
+    """A demo person; a second data folder on the same database gets one with a number."""
+    for email in ("demo@devsignal.dev", f"demo-{secrets.token_hex(3)}@devsignal.dev"):
+        with contextlib.suppress(Refusal):
+            registration = Registration(email=email, password=password, name="Demo")
+            return email, await users.register(database, registration)
+    raise Refusal(Code.TAKEN, "the demo's addresses are taken")
 
 
 def _signals() -> Sequence[Observation]:

@@ -7,8 +7,8 @@ from app.crm.models import Contact as ContactModel
 from app.crm.queries import COMPANY_LIST, CONTACT_LIST
 from app.identity.permissions import Permission
 from app.scoring.queries import scores_of
-from app.signals.models import Signal
-from app.signals.queries import SIGNAL_LIST
+from app.signals.models import Identity, Signal
+from app.signals.queries import IDENTITY_LIST, SIGNAL_LIST
 from graph.core.fields import batched, related, relation
 from graph.core.node import Node, entity
 
@@ -51,3 +51,4 @@ class Contact(Node):
     deleted_at: auto
     company = relation("company_id", COMPANY_LIST, "The company the person works for.")
     signals = related(Signal.contact_id, SIGNAL_LIST, "What the person did, newest first.")
+    identities = related(Identity.contact_id, IDENTITY_LIST, "The names the person is known by, with why.")

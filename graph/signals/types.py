@@ -26,6 +26,7 @@ class Signal(Node):
     properties: auto
     contact_rule: auto
     company_rule: auto
+    identity = relation("identity_id", IDENTITY_LIST, "The name its actor went by.")
     contact = relation("contact_id", CONTACT_LIST, "The person it was matched to.")
     company = relation("company_id", COMPANY_LIST, "The company it was matched to.")
 
