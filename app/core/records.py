@@ -1,5 +1,6 @@
 """Records: what may be said about an entity, checked once and used by every door."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
@@ -28,6 +29,10 @@ def storable_json(value: Any, depth: int = 0) -> Any:
         raise PydanticCustomError("depth", f"must not be nested deeper than {MAX_JSON_DEPTH} levels")
     if isinstance(value, str):
         _storable(value)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise PydanticCustomError("big", "must hold whole numbers of at most 64 bits")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise PydanticCustomError("infinite", "must hold finite numbers")
     elif isinstance(value, dict):
         for key, item in value.items():
             _storable(key)
@@ -90,8 +95,14 @@ def refusal_of(error: ValidationError) -> Refusal:
 
 
 def _problem(detail: ErrorDetails) -> Problem:
-    path = tuple(to_camel(part) if isinstance(part, str) else part for part in detail["loc"])
-    return Problem(Code.INVALID, _sentence(detail), path)
+    *above, last = detail["loc"] or ("",)
+    known = detail["type"] != "extra_forbidden"
+    path = (*map(_spelled, above), _spelled(last) if known else last)
+    return Problem(Code.INVALID, _sentence(detail), path if detail["loc"] else ())
+
+
+def _spelled(part: str | int) -> str | int:
+    return to_camel(part) if isinstance(part, str) else part
 
 
 def _sentence(detail: ErrorDetails) -> str:

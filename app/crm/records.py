@@ -16,11 +16,12 @@ def _web_address(text: str) -> str:
     return text
 
 
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+# Asked of the text before it is put in lower case.
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 Domain = Annotated[
     str,
     StringConstraints(
-        strip_whitespace=True, to_lower=True, max_length=253, pattern=rf"^(?:{_LABEL}\.)+[a-z0-9-]{{2,63}}$"
+        strip_whitespace=True, to_lower=True, max_length=253, pattern=rf"^(?:{_LABEL}\.)+[A-Za-z0-9-]{{2,63}}$"
     ),
 ]
 WebAddress = Annotated[Line, StringConstraints(max_length=2048), AfterValidator(_web_address)]

@@ -101,7 +101,7 @@ async def _unseen(work: Work, observations: Sequence[Observation]) -> tuple[list
 
 
 def _key(observation: Observation) -> str:
-    return f"{observation.source}:{observation.key}"
+    return f"{observation.source} {observation.key}"  # a source has no space, so that no two pairs meet
 
 
 async def _claim(work: Work, keys: dict[str, UUID]) -> set[str]:

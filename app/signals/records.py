@@ -13,7 +13,8 @@ from app.signals.observations import CompanyTraits, Identity, IdentityKind, Obse
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 MAX_BATCH = 1_000
 
-Word = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[a-z0-9][a-z0-9_.:-]{0,99}$")]
+_WORD = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$"  # asked of the text before it is put in lower case
+Word = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=_WORD)]
 Name = Annotated[Text, StringConstraints(max_length=255)]
 
 

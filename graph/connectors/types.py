@@ -1,15 +1,11 @@
 """A connection as a client sees it."""
 
-import strawberry
 from strawberry import auto
 
-from app.connectors.models import ConnectionStatus
 from app.connectors.models import ProviderConnection as ConnectionModel
 from app.connectors.queries import CONNECTION_LIST
 from app.identity.permissions import Permission
 from graph.core.node import Node, entity
-
-strawberry.enum(ConnectionStatus, description="Whether a connection takes what its provider sends.")
 
 
 @entity(ConnectionModel, permission=Permission.CONNECTIONS_READ, fetch=CONNECTION_LIST.every)

@@ -51,13 +51,17 @@ def parsed(body: bytes) -> Any:
 
 
 def _gunzip(body: bytes, limit: int) -> bytes:
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    try:
-        plain = unpacker.decompress(body, limit + 1)
-    except zlib.error:
-        raise BodyError(400, "the body is not gzip") from None
-    if len(plain) > limit:
-        raise BodyError(413, f"the body is over {limit} bytes once decompressed")
-    if not unpacker.eof:
-        raise BodyError(400, "the gzip body ends early")
-    return plain
+    plain = bytearray()
+    while True:  # a gzip file may have several members, one after the other
+        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        try:
+            plain += unpacker.decompress(body, limit + 1 - len(plain))
+        except zlib.error:
+            raise BodyError(400, "the body is not gzip") from None
+        if len(plain) > limit:
+            raise BodyError(413, f"the body is over {limit} bytes once decompressed")
+        if not unpacker.eof:
+            raise BodyError(400, "the gzip body ends early")
+        body = unpacker.unused_data
+        if not body:
+            return bytes(plain)

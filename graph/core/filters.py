@@ -13,6 +13,7 @@ from app.core.db import Base
 from app.core.filters import COMPARATORS, Filterable, Kind, kind_of
 from app.core.lists import Listing
 from app.core.paging import Order, Sort
+from graph.core.enums import choice
 from graph.core.names import Named, is_registered, register
 from graph.core.node import key_of
 
@@ -149,8 +150,8 @@ def _given(said: Any) -> list[tuple[str, Any]]:
 def _comparator(attribute: InstrumentedAttribute[Any]) -> Any:
     kind = kind_of(attribute)
     if kind is Kind.CHOICE:
-        choice = attribute.type.python_type
-        name, scalar = f"{choice.__name__}Filter", choice
+        scalar = choice(attribute.type.python_type)
+        name = f"{scalar.__name__}Filter"
     else:
         name, scalar = _SCALARS[kind]
     if not is_registered(name):

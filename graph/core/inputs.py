@@ -4,6 +4,7 @@ import inspect
 import types
 from collections.abc import Callable
 from datetime import datetime
+from enum import Enum
 from typing import Annotated, Any, Generic, Optional, TypeVar, Union, get_args, get_origin
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from strawberry.scalars import JSON
 from strawberry.types.base import get_object_definition
 
 from app.core.records import Record
+from graph.core.enums import choice
 from graph.core.node import key_of
 
 R = TypeVar("R", bound=Record)
@@ -86,4 +88,6 @@ def _plain(annotation: Any) -> Any:
         return list[_plain(arguments[0])]  # type: ignore[misc]
     if origin is dict or annotation is dict:
         return JSON
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return choice(annotation)
     return _SPELLINGS.get(annotation, annotation)

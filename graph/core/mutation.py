@@ -10,16 +10,17 @@ from app.core.errors import Code, Problem, Refusal
 from app.core.work import work
 from app.identity.permissions import Permission
 from graph.context import Info
+from graph.core.enums import choice
 from graph.core.permission import Requires, demand
 
-ErrorCode = strawberry.enum(Code, name="ErrorCode", description="The kind of a problem.")
+choice(Code, "ErrorCode")
 
 TOP_LEVEL = frozenset({Code.FORBIDDEN, Code.RATE_LIMITED, Code.UNAVAILABLE})
 
 
 @strawberry.type(description="Something in the input that its sender can mend.")
 class UserError:
-    code: ErrorCode = strawberry.field(description="The kind of the problem.")  # type: ignore[valid-type]
+    code: Code = strawberry.field(description="The kind of the problem.")
     message: str = strawberry.field(description="What is wrong, to be read after the field's name.")
     path: list[str] = strawberry.field(description="Where it is wrong, from the input's root; list places are numbers.")
 

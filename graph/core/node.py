@@ -1,6 +1,7 @@
 """Entities: GraphQL types that take their fields from a model, with global ids."""
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from app.core.db import AnySelect, Base, Row
 from app.core.errors import Code, Refusal
 from app.core.ids import decode_id, encode_id
 from app.identity.permissions import Permission
+from graph.core.enums import choice
 from graph.core.names import register
 
 T = TypeVar("T", bound=type)
@@ -89,6 +91,8 @@ def column_type(attribute: InstrumentedAttribute[Any]) -> Any:
     column: Any = attribute.property.columns[0]
     python_type = column.type.python_type
     graphql_type: Any = JSON if isinstance(column.type, JSONB) else python_type
+    if isinstance(python_type, type) and issubclass(python_type, Enum):
+        graphql_type = choice(python_type)
     return graphql_type | None if column.nullable else graphql_type
 
 

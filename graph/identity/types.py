@@ -11,10 +11,11 @@ from app.identity.models import Organization as OrganizationModel
 from app.identity.models import User as UserModel
 from app.identity.permissions import Permission, Role
 from app.identity.queries import API_KEY_LIST, organization
+from graph.core.enums import choice
 from graph.core.node import Node, entity, id_field, value_type
 
-strawberry.enum(Permission, description="One thing that a role or an API key's scope allows.")
-strawberry.enum(Role, description="A member's role; each may do all that the next one may.")
+choice(Permission)
+choice(Role)
 
 
 @entity(OrganizationModel, permission=Permission.ORGANIZATION_READ, fetch=organization)

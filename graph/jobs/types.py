@@ -1,14 +1,11 @@
 """A job as a client sees it."""
 
-import strawberry
 from strawberry import auto
 
-from app.core.jobs import JOB_LIST, JobStatus
+from app.core.jobs import JOB_LIST
 from app.core.jobs import Job as JobModel
 from app.identity.permissions import Permission
 from graph.core.node import Node, entity
-
-strawberry.enum(JobStatus, description="Where a job stands.")
 
 
 @entity(JobModel, permission=Permission.JOBS_READ, fetch=JOB_LIST.every)

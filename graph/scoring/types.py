@@ -9,11 +9,11 @@ from strawberry.scalars import JSON
 
 from app.scoring.models import Score as ScoreModel
 from app.scoring.models import ScoringModel as ScoringModelModel
-from app.scoring.models import Tier, Trend
+from app.scoring.models import Tier
+from graph.core.enums import choice
 from graph.core.node import public_id, value_type
 
-strawberry.enum(Tier, description="How ready a company is, by its score.")
-strawberry.enum(Trend, description="Where a score is going: 5 points or more against a week ago.")
+choice(Tier)
 
 
 @strawberry.type(description="The version of the scoring model that a score was computed with.")

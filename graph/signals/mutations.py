@@ -13,12 +13,13 @@ from app.signals.models import Rule
 from app.signals.queries import SIGNAL_LIST
 from app.signals.records import SignalRecord
 from graph.context import Info
+from graph.core.enums import choice
 from graph.core.fields import relation
 from graph.core.inputs import RecordInput, says
 from graph.core.mutation import Payload, UserError, mutation, user_error
 from graph.core.node import as_node
 
-strawberry.enum(ErrorPolicy, description="What a bad row does to its batch.")
+choice(ErrorPolicy)
 
 
 @says(SignalRecord, company_id=Company, contact_id=Contact)

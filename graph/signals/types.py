@@ -1,6 +1,5 @@
 """Signals and identities as a client sees them."""
 
-import strawberry
 from strawberry import auto
 
 from app.crm.queries import COMPANY_LIST, CONTACT_LIST
@@ -8,13 +7,12 @@ from app.identity.permissions import Permission
 from app.signals.models import Identity as IdentityModel
 from app.signals.models import Rule
 from app.signals.models import Signal as SignalModel
-from app.signals.observations import IdentityKind
 from app.signals.queries import IDENTITY_LIST, SIGNAL_LIST
+from graph.core.enums import choice
 from graph.core.fields import relation
 from graph.core.node import Node, entity
 
-strawberry.enum(Rule, name="MatchRule", description="Why something was linked to a contact or company.")
-strawberry.enum(IdentityKind, description="What an identity is a name in.")
+choice(Rule, "MatchRule")
 
 
 @entity(SignalModel, permission=Permission.SIGNALS_READ, fetch=SIGNAL_LIST.every)
