@@ -4,6 +4,7 @@ It is woken by NOTIFY and looks by itself as well. It also tells the workers aga
 refills the live streams when Valkey has lost them: what is in PostgreSQL is what counts."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -29,6 +30,7 @@ from workers.broker import send
 
 BATCH = 500
 LOOK_EVERY_SECONDS = 1.0
+TIDY_EVERY_SECONDS = 3_600.0
 OVERDUE = timedelta(seconds=5)
 _EPOCH = "devsignal:live:epoch"
 _log = structlog.get_logger(__name__)
@@ -41,6 +43,8 @@ class Relay:
         self._redis = redis
         self._url = url
         self._woken = asyncio.Event()
+        self._looked_at = 0.0
+        self._tidied_at: dict[UUID, float] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until told to stop, through losses of either engine."""
@@ -59,13 +63,22 @@ class Relay:
             listening.cancel()
 
     async def turn(self) -> bool:
-        """Passes on one batch of every organization that has events; whether there were any."""
-        await self._heal()
+        """Passes on one batch of every organization that has events; whether all of it went well."""
+        if time.monotonic() - self._looked_at > LOOK_EVERY_SECONDS:
+            self._looked_at = time.monotonic()
+            await self._heal()
+            await self._remind()
         waiting = await self._waiting()
-        for tenant in waiting:
+        return bool(waiting) and all([await self._passed_on(tenant) for tenant in waiting])
+
+    async def _passed_on(self, tenant: UUID) -> bool:
+        """Whether the organization's turn went well; one that is in trouble does not hold up the others."""
+        try:
             await self.pass_on(tenant)
-        await self._remind()
-        return bool(waiting)
+        except _TROUBLE as error:
+            _log.warning("relay.trouble", organization=str(tenant), error=str(error))
+            return False
+        return True
 
     async def pass_on(self, tenant: UUID) -> None:
         """Passes on the next events of the organization, unless another relay is at it."""
@@ -78,6 +91,7 @@ class Relay:
                 return
             await self._append(unit, tenant, events)
             queued = await _queue(unit, events)
+            await self._tidy(unit, tenant)
             mark.relayed_seq = events[-1].seq
         EVENTS.inc(len(events))
         await asyncio.to_thread(_send_all, tenant, queued)
@@ -106,6 +120,12 @@ class Relay:
             await live.append(self._redis, tenant, missing)
             lost = missing[-1].seq
         await live.append(self._redis, tenant, list(events))
+
+    async def _tidy(self, unit: Work, tenant: UUID) -> None:
+        """Forgets, once an hour, the jobs of the organization that are long done."""
+        if time.monotonic() - self._tidied_at.get(tenant, -TIDY_EVERY_SECONDS) >= TIDY_EVERY_SECONDS:
+            self._tidied_at[tenant] = time.monotonic()
+            await jobs.forget_done(unit)
 
     async def _heal(self) -> None:
         """Refills every stream when Valkey has come back empty."""

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from app.core import jobs
 from app.core.work import Work
 from app.signals import partitions
 from workers.actors import every
@@ -9,7 +10,8 @@ from workers.actors import every
 
 @every("* * * * *", "system.heartbeat")
 async def beat(work: Work) -> None:
-    """Shows, by its job, that schedule, relay and workers are running."""
+    """Shows, by its job, that schedule and workers are running; forgets the jobs before that are long done."""
+    await jobs.forget_done(work)
 
 
 @every("17 3 * * *", "signals.partitions")

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Index, String, Text, UniqueConstraint, Uuid, or_, text, update
+from sqlalchemy import ColumnElement, Index, String, Text, UniqueConstraint, Uuid, delete, or_, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.clock import now
@@ -24,6 +24,7 @@ from app.core.work import Work
 
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
+KEPT = timedelta(days=3)
 
 
 class JobStatus(StrEnum):
@@ -167,6 +168,12 @@ async def replay(work: Work, id_: UUID) -> Job:
         raise Refusal(Code.CONFLICT, f"the job is {job.status}: only a dead or failed one can be replayed", ("id",))
     job.status, job.attempts, job.run_at, job.error = JobStatus.QUEUED, 0, work.at, None
     return job
+
+
+async def forget_done(work: Work) -> None:
+    """Deletes the organization's jobs that succeeded more than three days ago, at most 5,000 at once."""
+    old = select(Job.id).where(Job.status == JobStatus.SUCCEEDED, Job.finished_at < work.at - KEPT).limit(5_000)
+    await work.run(delete(Job).where(Job.id.in_(old)).execution_options(synchronize_session=False))
 
 
 async def _end(
