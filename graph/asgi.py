@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -64,9 +65,29 @@ def application_with(chosen: Settings) -> Starlette:
             Route("/metrics", health.metrics),
             Route("/openapi.json", openapi),
         ],
-        middleware=[Middleware(Noted)],
+        middleware=[Middleware(Noted), _cross_origin(chosen)],
         exception_handlers={404: _not_found, 405: _not_allowed, Exception: _bug},
         lifespan=lifespan,
+    )
+
+
+def _cross_origin(chosen: Settings) -> Middleware:
+    """Lets pages on the origins that the operator named call the doors; none others. No cookies are involved."""
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=chosen.origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "Last-Event-ID",
+            "X-Api-Key",
+            "X-Organization-Id",
+            "X-Request-Id",
+        ],
+        expose_headers=["Retry-After", "X-Request-Id"],
+        max_age=600,
     )
 
 
