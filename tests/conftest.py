@@ -21,6 +21,7 @@ from app.core.db import Database
 from app.core.embedded import engines
 from graph.asgi import application_with
 from tests.factories.tenants import Tenant, make_tenant
+from tests.factories.web import Web, running
 from tests.factories.work import Backstage
 
 _running = contextlib.ExitStack()
@@ -109,3 +110,10 @@ async def backstage(database: Database, chosen_settings: Settings) -> AsyncItera
     """Relay and worker, run on demand: `await backstage.settle(tenant)` does all that is waiting."""
     async with Backstage.open(database, chosen_settings) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+async def web(chosen_settings: Settings) -> AsyncIterator[Web]:
+    """The web process on a port, for tests that need real sockets."""
+    async with running(chosen_settings) as started:
+        yield started
