@@ -1,7 +1,6 @@
 """What an operation carries: who asks, the read transaction, and the loaders that batch its relations."""
 
-import time
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,31 +11,38 @@ from app.core.config import Settings
 from app.core.db import Database
 from app.core.live import Live
 from app.core.work import Reads, Work
-from app.identity.principals import ANONYMOUS, Principal, renewed
-from graph.core.budget import Budget
-
-ASK_AGAIN_SECONDS = 5
+from app.identity.principals import ANONYMOUS, Principal, authenticate
+from graph.core.credentials import credentials_of
+from graph.server import Server
 
 
 @dataclass(slots=True)
 class Context:
     """One per operation, and one per event of a subscription: loaders never outlive what they answered."""
 
-    settings: Settings
-    database: Database
-    live: Live
+    server: Server
     principal: Principal = ANONYMOUS
     reads: Reads = field(default=None)  # type: ignore[assignment]
     last_event_id: str | None = None
     cursor: str | None = None
     work: Work = field(default=None)  # type: ignore[assignment]
-    budget: Budget = field(default_factory=Budget)
-    _asked_at: float = field(default_factory=time.monotonic)
     _loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.reads is None:
-            self.reads = Reads(self.database, self.principal.tenant)
+            self.reads = Reads(self.server.database, self.principal.tenant)
+
+    @property
+    def settings(self) -> Settings:
+        return self.server.settings
+
+    @property
+    def database(self) -> Database:
+        return self.server.database
+
+    @property
+    def live(self) -> Live:
+        return self.server.live
 
     @property
     def rows_read(self) -> int:
@@ -55,14 +61,21 @@ class Context:
         await self.reads.close()
 
     async def ask_again(self) -> None:
-        """Looks up, every few seconds, whether the asker is still who they were; a refusal where not."""
-        if time.monotonic() - self._asked_at > ASK_AGAIN_SECONDS:
-            self._asked_at = time.monotonic()
-            self.principal = await renewed(self.database, self.principal)
+        """Takes up what the asker may do now; a refusal where it is no longer anybody."""
+        self.principal = await self.server.standing.of(self.database, self.principal)
 
     def fresh(self) -> "Context":
         """The same asker with reads and loaders of its own."""
-        return Context(self.settings, self.database, self.live, self.principal, budget=self.budget)
+        return Context(self.server, self.principal)
+
+
+async def context_for(server: Server, headers: Mapping[str, str]) -> Context:
+    """The context of one operation; a refusal where the credentials are no good."""
+    credentials = credentials_of(headers)
+    if credentials is None:
+        return Context(server)
+    principal, reads = await authenticate(server.database, server.settings.secret_bytes, credentials)
+    return Context(server, principal, reads)
 
 
 Info = strawberry.Info[Context, None]

@@ -1,22 +1,17 @@
 """What the web process holds while it runs: settings, connections, budgets, open sockets."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from redis.asyncio import Redis
 from starlette.websockets import WebSocket
 
 from app.core.config import Environment, Settings
 from app.core.db import Database
-from app.core.errors import Code, Refusal
 from app.core.live import Live
-from app.identity.models import Organization
-from app.identity.principals import ANONYMOUS, Credentials, authenticate
-from graph.context import Context
 from graph.core.budget import Budget
-from graph.core.node import key_of
+from graph.core.standing import Standing
 
 
 @dataclass(slots=True)
@@ -52,6 +47,7 @@ class Server:
     redis: Redis
     live: Live
     budget: Budget = field(default_factory=Budget)
+    standing: Standing = field(default_factory=Standing)
     sockets: Sockets = field(default_factory=Sockets)
 
     @classmethod
@@ -72,30 +68,3 @@ class Server:
     @property
     def shows_graphiql(self) -> bool:
         return self.settings.environment is Environment.DEVELOPMENT
-
-    async def context(self, headers: Mapping[str, str]) -> Context:
-        """The context of one operation; a refusal where the credentials are no good."""
-        credentials = credentials_of(headers)
-        if credentials is None:
-            return Context(self.settings, self.database, self.live, ANONYMOUS, budget=self.budget)
-        principal, reads = await authenticate(self.database, self.settings.secret_bytes, credentials)
-        return Context(self.settings, self.database, self.live, principal, reads, budget=self.budget)
-
-
-def credentials_of(headers: Mapping[str, str]) -> Credentials | None:
-    """What the headers carry; names in lower case. None where they carry nothing."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme and scheme.lower() != "bearer":
-        raise Refusal(Code.UNAUTHENTICATED, "the Authorization header must be `Bearer <token>`")
-    token = token.strip() or headers.get("x-api-key", "").strip()
-    if not token:
-        return None
-    chosen = headers.get("x-organization-id")
-    return Credentials(token, _organization(chosen) if chosen else None)
-
-
-def _organization(text: str) -> UUID:
-    try:
-        return key_of(Organization, text)
-    except Refusal:
-        raise Refusal(Code.INVALID, "X-Organization-Id is not the id of an organization") from None

@@ -6,6 +6,8 @@ from typing import Any
 import orjson
 from starlette.requests import ClientDisconnect, Request
 
+_MAX_MEMBERS = 100
+
 
 class BodyError(Exception):
     """A body that cannot be read: the HTTP status and a sentence for the sender."""
@@ -52,7 +54,7 @@ def parsed(body: bytes) -> Any:
 
 def _gunzip(body: bytes, limit: int) -> bytes:
     plain = bytearray()
-    while True:  # a gzip file may have several members, one after the other
+    for _ in range(_MAX_MEMBERS):  # a gzip file may have several members, one after the other
         unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
         try:
             plain += unpacker.decompress(body, limit + 1 - len(plain))
@@ -65,3 +67,4 @@ def _gunzip(body: bytes, limit: int) -> bytes:
         body = unpacker.unused_data
         if not body:
             return bytes(plain)
+    raise BodyError(400, f"the gzip body has more than {_MAX_MEMBERS} members")

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from app.core.errors import Code, Refusal
+from graph.context import context_for
 from graph.core.bodies import BodyError, json_body
 from graph.core.errors import refused
 from graph.core.graphiql import PAGE
@@ -52,7 +53,7 @@ class GraphQLDoor:
 
     async def _answer(self, request: Request, operation: Operation, media: str) -> Response:
         try:
-            context = await self._server.context(request.headers)
+            context = await context_for(self._server, request.headers)
         except Refusal as refusal:
             return _refusal(media, _STATUS.get(refusal.code, 400), refused(refusal))
         if media == EVENTS:

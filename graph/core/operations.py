@@ -94,7 +94,7 @@ class Operations:
     async def run(self, operation: Operation, context: Context) -> Answer:
         """Executes a query or mutation; the answer as it goes out. `Rejected` where the asker's budget is spent."""
         try:
-            context.budget.spend(context.principal, operation.measure.cost)
+            context.server.budget.spend(context.principal, operation.measure.cost)
         except LimitExceeded as error:
             raise Rejected([formatted(error)]) from None
         try:
@@ -113,7 +113,7 @@ class Operations:
         return _answer(result) | {"extensions": {"cost": self._cost(operation, context)}}
 
     async def follow(self, operation: Operation, context: Context) -> AsyncGenerator[Answer, None]:
-        """Executes a subscription; an answer per event."""
+        """Executes a subscription; an answer per event. `Rejected` where it cannot start, or cannot go on."""
         source: Any = subscribe(
             self._schema,
             operation.document,
@@ -126,7 +126,7 @@ class Operations:
         if isinstance(source, ExecutionResult):
             raise Rejected([formatted(error) for error in source.errors or ()])
         async with aclosing(source):
-            async for result in source:
+            while (result := await _next(source)) is not None:
                 await context.refresh()
                 yield _answer(result)
 
@@ -135,7 +135,7 @@ class Operations:
         return {
             "requested": operation.measure.cost,
             "actual": context.rows_read,
-            "throttle": context.budget.shown(context.principal),
+            "throttle": context.server.budget.shown(context.principal),
         }
 
     def _chosen(self, document: DocumentNode, name: str | None) -> OperationDefinitionNode:
@@ -149,6 +149,17 @@ class Operations:
         errors = validate(self._schema, document, max_errors=20)
         if errors:
             raise Rejected([formatted(error) for error in errors])
+
+
+async def _next(source: Any) -> ExecutionResult | None:
+    """What the feed tells next; None at its end. An error of the feed itself ends it with `Rejected`."""
+    try:
+        result: ExecutionResult = await anext(source)
+    except StopAsyncIteration:
+        return None
+    except Exception as error:
+        raise Rejected([formatted(GraphQLError(str(error), original_error=error))]) from None
+    return result
 
 
 def _answer(result: ExecutionResult) -> Answer:

@@ -13,7 +13,7 @@ from graphql import OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.core.errors import Refusal
-from graph.context import Context
+from graph.context import Context, context_for
 from graph.core.operations import Asked, Operations, Rejected
 from graph.server import Server
 
@@ -124,7 +124,7 @@ class Conversation:
             raise Closed(4400, "The payload of connection_init must be an object")
         headers = {k.lower(): v for k, v in (payload or {}).items() if isinstance(v, str)}
         try:
-            context = await self._server.context(headers)
+            context = await context_for(self._server, headers)
         except Refusal:
             raise Closed(4403, "Forbidden") from None
         await context.reads.close()

@@ -9,9 +9,10 @@ from app.core.errors import Code, Refusal
 from app.identity.permissions import Permission
 from app.identity.principals import ANONYMOUS, Credentials, Principal, authenticate
 from graph.core.bodies import BodyError
+from graph.core.credentials import credentials_of
 from graph.core.permission import demand
 from graph.http.problems import problem, refused
-from graph.server import Server, credentials_of
+from graph.server import Server
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
