@@ -8,6 +8,7 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy import Integer, case, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from app.core.sets import add_rows
 from app.core.work import Work
@@ -70,7 +71,7 @@ async def _before(work: Work, companies: Sequence[UUID]) -> dict[UUID, tuple[int
 async def _week_ago(work: Work, companies: Sequence[UUID]) -> dict[UUID, int]:
     then = (
         select(ScoreSnapshot.company_id, ScoreSnapshot.value)
-        .distinct(ScoreSnapshot.company_id)
+        .ext(distinct_on(ScoreSnapshot.company_id))
         .where(ScoreSnapshot.company_id == func.any(companies), ScoreSnapshot.at <= work.at - timedelta(days=7))
         .order_by(ScoreSnapshot.company_id, ScoreSnapshot.at.desc())
     )

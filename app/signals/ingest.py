@@ -70,7 +70,7 @@ async def accept(work: Work, observations: Sequence[Observation]) -> list[Receip
         known, matches = await _matched(work, fresh)
         await _store(work, fresh, matches)
         counted = [
-            rollups.Counted(m.company, m.contact or m.identity, r.observation)
+            rollups.Counted(m.company, known.person(m), r.observation)
             for r, m in zip(fresh, matches, strict=True)
         ]
         moved = await attribution.follow(work, known)

@@ -108,6 +108,11 @@ class Knowledge:
         """The stored id of a contact or company: another's, where that was first with the same key."""
         return self.renamed.get(id_, id_) if id_ else None
 
+    def person(self, match: Match) -> UUID | None:
+        """Who acted: the contact, also one that a later row of the batch made known, or else the identity."""
+        link = self.links.get(match.identity) if match.identity else None
+        return match.contact or self.actual(link.contact if link else None) or match.identity
+
     def learn(self, name: Identity, known: Known) -> None:
         self.identities[name] = known
         self.actors.setdefault(known.root, []).append(known)

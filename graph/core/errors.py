@@ -4,14 +4,30 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-import asyncpg
 import structlog
 from graphql import GraphQLError
 from sqlalchemy.exc import DBAPIError
 
-from app.core.errors import Refusal
+from app.core.errors import Code, Refusal
+from app.core.outages import as_refusal
 
 _log = structlog.get_logger(__name__)
+
+STATUS: Mapping[Code, int] = {
+    Code.INVALID: 400,
+    Code.NOT_FOUND: 404,
+    Code.TAKEN: 409,
+    Code.CONFLICT: 409,
+    Code.UNAUTHENTICATED: 401,
+    Code.FORBIDDEN: 403,
+    Code.TOO_LARGE: 413,
+    Code.CURSOR_INVALID: 400,
+    Code.CURSOR_EXPIRED: 410,
+    Code.RATE_LIMITED: 429,
+    Code.UNAVAILABLE: 503,
+    Code.TIMEOUT: 503,
+}
+"""The HTTP status of a refusal."""
 
 
 class LimitExceeded(GraphQLError):
@@ -27,20 +43,15 @@ def formatted(error: GraphQLError) -> dict[str, Any]:
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
-    if isinstance(cause, Refusal):
-        shown["message"] = str(cause)
-        shown["extensions"] = _of_refusal(cause)
+    refusal = cause if isinstance(cause, Refusal) else as_refusal(cause)
+    if refusal is not None:
+        shown["message"] = str(refusal)
+        shown["extensions"] = _of_refusal(refusal)
     elif cause is None or isinstance(cause, GraphQLError):
         shown["extensions"] = {"code": "BAD_REQUEST", **(error.extensions or {})}
-    elif isinstance(cause, _TOO_LONG) or "QueryCanceled" in repr(getattr(cause, "orig", None)):
-        shown["message"] = "the operation took too long"
-        shown["extensions"] = {"code": "TIMEOUT"}
     else:
         shown["message"], shown["extensions"] = _masked(cause, error)
     return shown
-
-
-_TOO_LONG = (asyncpg.QueryCanceledError, TimeoutError)
 
 
 def _of_refusal(refusal: Refusal) -> Mapping[str, Any]:

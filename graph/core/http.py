@@ -13,9 +13,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from app.core.errors import Code, Refusal
+from app.core.outages import RETRY_AFTER_SECONDS, as_refusal
 from graph.context import context_for
 from graph.core.bodies import BodyError, json_body
-from graph.core.errors import refused
+from graph.core.disconnects import while_connected
+from graph.core.errors import STATUS, refused
 from graph.core.graphiql import PAGE
 from graph.core.operations import Answer, Asked, Operation, Operations, Rejected
 from graph.server import Server
@@ -24,7 +26,6 @@ JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 EVENTS = "text/event-stream"
 _HEARTBEAT_SECONDS = 15
-_STATUS = {Code.UNAUTHENTICATED: 401, Code.FORBIDDEN: 403, Code.UNAVAILABLE: 503}
 
 
 class GraphQLDoor:
@@ -54,8 +55,11 @@ class GraphQLDoor:
     async def _answer(self, request: Request, operation: Operation, media: str) -> Response:
         try:
             context = await context_for(self._server, request.headers)
-        except Refusal as refusal:
-            return _refusal(media, _STATUS.get(refusal.code, 400), refused(refusal))
+        except Exception as error:
+            refusal = error if isinstance(error, Refusal) else as_refusal(error)
+            if refusal is None:
+                raise
+            return _response(media, {"errors": [refused(refusal)]}, STATUS[refusal.code], _retry(refusal.code))
         if media == EVENTS:
             context.last_event_id = request.headers.get("last-event-id")
             return StreamingResponse(
@@ -68,11 +72,14 @@ class GraphQLDoor:
             message = f"subscriptions are served as {EVENTS} or over WebSocket"
             return _refusal(media, 406, {"message": message, "extensions": {"code": "BAD_REQUEST"}})
         try:
-            return _response(media, await self._operations.run(operation, context), 200)
+            answer = await while_connected(request, self._operations.run(operation, context))
         except Rejected as error:
             await context.reads.close()
             wait = error.errors[0].get("extensions", {}).get("retryAfter")
             return _response(media, {"errors": error.errors}, 429, {"Retry-After": str(wait)} if wait else {})
+        if answer is None:
+            return Response(status_code=499)  # nobody is there to read it
+        return _answered(media, answer)
 
 
 def _media(request: Request) -> str | None:
@@ -128,6 +135,18 @@ def _method_refusal(request: Request, operation: Operation, media: str) -> Respo
 def _response(media: str, answer: Answer, status: int, headers: Mapping[str, str] | None = None) -> Response:
     kind = JSON if media == EVENTS else media
     return Response(orjson.dumps(answer), status, media_type=f"{kind}; charset=utf-8", headers=dict(headers or {}))
+
+
+def _answered(media: str, answer: Answer) -> Response:
+    """The answer; 503 where it is nothing but an engine's trouble, so that clients and proxies try again."""
+    code = answer["errors"][0]["extensions"]["code"] if answer["data"] is None and "errors" in answer else None
+    if code == Code.UNAVAILABLE:
+        return _response(media, answer, STATUS[Code.UNAVAILABLE], _retry(Code.UNAVAILABLE))
+    return _response(media, answer, 200)
+
+
+def _retry(code: Code) -> Mapping[str, str]:
+    return {"Retry-After": str(RETRY_AFTER_SECONDS)} if code is Code.UNAVAILABLE else {}
 
 
 def _refusal(media: str, status: int, error: Mapping[str, Any]) -> Response:

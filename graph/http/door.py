@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.core.errors import Code, Refusal
+from app.core.outages import as_refusal
 from app.identity.permissions import Permission
 from app.identity.principals import ANONYMOUS, Credentials, Principal, authenticate
 from graph.core.bodies import BodyError
@@ -27,6 +28,11 @@ def guarded(endpoint: Endpoint) -> Endpoint:
             return refused(refusal)
         except BodyError as error:
             return problem(error.status, str(error))
+        except Exception as error:
+            trouble = as_refusal(error)
+            if trouble is None:
+                raise
+            return refused(trouble)
 
     answer.__doc__ = endpoint.__doc__
     return answer

@@ -1,27 +1,14 @@
 """Refusals over plain HTTP: problem details (RFC 9457)."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 from starlette.responses import Response
 
-from app.core.errors import Code, Problem, Refusal
-
-STATUS: Mapping[Code, int] = {
-    Code.INVALID: 400,
-    Code.NOT_FOUND: 404,
-    Code.TAKEN: 409,
-    Code.CONFLICT: 409,
-    Code.UNAUTHENTICATED: 401,
-    Code.FORBIDDEN: 403,
-    Code.TOO_LARGE: 413,
-    Code.CURSOR_INVALID: 400,
-    Code.CURSOR_EXPIRED: 410,
-    Code.RATE_LIMITED: 429,
-    Code.UNAVAILABLE: 503,
-}
+from app.core.errors import Problem, Refusal
+from app.core.outages import RETRY_AFTER_SECONDS
+from graph.core.errors import STATUS
 
 
 def problem(status: int, detail: str, **more: Any) -> Response:
@@ -32,7 +19,7 @@ def problem(status: int, detail: str, **more: Any) -> Response:
         "detail": detail,
         **more,
     }
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": str(RETRY_AFTER_SECONDS)}}.get(status)
     return Response(orjson.dumps(body), status, headers, media_type="application/problem+json")
 
 

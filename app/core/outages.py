@@ -1,0 +1,45 @@
+"""Outages: errors that say an engine is away, full or overrun, so that the same request may go well a little later."""
+
+import asyncpg
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from app.core.errors import Code, Refusal
+
+RETRY_AFTER_SECONDS = 2
+
+_AWAY = (
+    ConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InterfaceError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    PoolTimeoutError,
+    TimeoutError,
+    RedisConnectionError,
+    RedisTimeoutError,
+)
+
+
+def as_refusal(error: BaseException | None) -> Refusal | None:
+    """The refusal that an engine's trouble stands for: UNAVAILABLE where trying again helps, TIMEOUT for a statement
+    that ran into its limit, None for what is no trouble of an engine."""
+    cause = _driver_error(error)
+    if isinstance(cause, asyncpg.QueryCanceledError):
+        return Refusal(Code.TIMEOUT, "this took too long and was stopped: ask for less")
+    if isinstance(cause, _AWAY) and "another operation is in progress" not in str(cause):
+        return Refusal(Code.UNAVAILABLE, "the service is busy or restarting: try again shortly")
+    return None
+
+
+def _driver_error(error: BaseException | None) -> BaseException | None:
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return error.orig.__cause__ or error.orig
+    return error
