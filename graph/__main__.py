@@ -8,6 +8,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from graph.asgi import application, stop_streams
+from graph.protocol import DoorProtocol
 from graph.schema import sdl
 
 
@@ -47,6 +48,7 @@ def run(host: str, port: int) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=DoorProtocol,
         ws="websockets-sansio",
         ws_max_size=256 * 1024,
         ws_per_message_deflate=False,

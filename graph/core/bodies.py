@@ -1,11 +1,13 @@
 """Request bodies: read whole under a cap, compressed or not, and parsed without surprises."""
 
+import asyncio
 import zlib
 from typing import Any
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
 
+BODY_SECONDS = 30
 _MAX_MEMBERS = 100
 
 
@@ -18,15 +20,18 @@ class BodyError(Exception):
 
 
 async def raw_body(request: Request, limit: int) -> bytes:
-    """The body, decompressed; 413 over the limit before or after, 415 for an unknown encoding."""
+    """The body, decompressed; 413 over the limit before or after, 415 for an unknown encoding, 408 where it drips."""
     body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise BodyError(413, f"the body is over {limit} bytes")
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise BodyError(413, f"the body is over {limit} bytes")
     except ClientDisconnect:
         raise BodyError(400, "the body ended early") from None
+    except TimeoutError:
+        raise BodyError(408, f"the body did not arrive within {BODY_SECONDS} seconds") from None
     match request.headers.get("content-encoding", "identity").strip().lower():
         case "identity" | "":
             return bytes(body)
