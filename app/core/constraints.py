@@ -2,8 +2,9 @@
 
 import re
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
+import asyncpg
 from pydantic.alias_generators import to_camel
 from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 from sqlalchemy.exc import IntegrityError
@@ -11,12 +12,15 @@ from sqlalchemy.exc import IntegrityError
 from app.core.db import Base
 from app.core.errors import Code, Refusal
 
+Broken: TypeAlias = IntegrityError | asyncpg.IntegrityConstraintViolationError
+"""How SQLAlchemy and how the driver tells of a broken constraint."""
+
 _SHARD_SUFFIX = re.compile(r"_\d{6,}$")
 
 
-def violation(error: IntegrityError) -> Refusal | IntegrityError:
+def violation(error: Broken) -> Refusal | Broken:
     """The refusal that a broken unique or foreign key stands for, or the error itself where it is a bug."""
-    cause: Any = getattr(error.orig, "__cause__", None)
+    cause: Any = getattr(error.orig, "__cause__", None) if isinstance(error, IntegrityError) else error
     name = _SHARD_SUFFIX.sub("", getattr(cause, "constraint_name", None) or "")
     refusal: Refusal | None = _refusals().get(name)
     return Refusal.of(refusal.problems) if refusal else error

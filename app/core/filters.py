@@ -4,17 +4,19 @@ A tree is plain data, as a client sends it: `{"name": {"contains": "acme"}, "or"
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import Enum, StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal, not_, or_, true
+from pydantic_core import PydanticCustomError
+from sqlalchemy import ColumnElement, all_, and_, any_, func, literal, not_, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.db import Tenant
 from app.core.errors import Code, Refusal
+from app.core.records import storable_json
 
 Tree = Mapping[str, Any]
 
@@ -74,7 +76,7 @@ class Filterable:
                 raise Refusal(Code.INVALID, "needs at least one condition", path)
             return and_(*parts) if name == "and" else or_(*parts)
         if name == "not":
-            return not_(self.condition(value, path))
+            return not_(func.coalesce(self.condition(value, path), False))
         if name in self.relations:
             return self._related(self.relations[name], value, path)
         if name in self.columns:
@@ -85,7 +87,7 @@ class Filterable:
     def _related(self, relation: Relation, tree: Tree, path: tuple[str | int, ...]) -> ColumnElement[bool]:
         target = relation.to()
         if not relation.many:
-            return exists().where(relation.on(), target.condition(tree, path))
+            return _one_of(relation, target.condition(tree, path))
         return and_(
             true(),
             *(_quantified(relation, target, word, inner, (*path, word)) for word, inner in tree.items()),
@@ -105,17 +107,23 @@ def kind_of(column: InstrumentedAttribute[Any]) -> Kind:
     return Kind.TIME if python_type in (datetime, date) else Kind.TEXT
 
 
+def _one_of(relation: Relation, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """True where there is a related row of which the condition holds. It selects a column of the model, and not
+    `*`, so that the select is known to be of the model and is narrowed to the organization."""
+    return select(relation.to().model.organization_id).where(relation.on(), condition).exists()
+
+
 def _quantified(
     relation: Relation, target: Filterable, word: str, tree: Tree, path: tuple[str | int, ...]
 ) -> ColumnElement[bool]:
     inner = target.condition(tree, path)
     match word:
         case "some":
-            return exists().where(relation.on(), inner)
+            return _one_of(relation, inner)
         case "none":
-            return not_(exists().where(relation.on(), inner))
+            return not_(_one_of(relation, inner))
         case _:
-            return not_(exists().where(relation.on(), not_(func.coalesce(inner, False))))
+            return not_(_one_of(relation, not_(func.coalesce(inner, False))))
 
 
 def _compared(
@@ -125,13 +133,25 @@ def _compared(
         raise Refusal(Code.INVALID, "must not be null: use isNull", path)
     if word in ("in", "not_in") and len(operand) > MAX_VALUES:
         raise Refusal(Code.INVALID, f"takes at most {MAX_VALUES} values", path)
-    return compare(word, operand)
+    return compare(word, _usable(operand, path))
+
+
+def _usable(operand: Any, path: tuple[str | int, ...]) -> Any:
+    """The operand as the database takes it: text that it can store, and times of its calendar."""
+    try:
+        if isinstance(operand, datetime):
+            return operand.astimezone(UTC) if operand.tzinfo else operand.replace(tzinfo=UTC)
+        return storable_json(operand)
+    except PydanticCustomError as error:
+        raise Refusal(Code.INVALID, error.message(), path) from None
+    except OverflowError:
+        raise Refusal(Code.INVALID, "is outside of the calendar", path) from None
 
 
 def _comparison(column: InstrumentedAttribute[Any]) -> Callable[[str, Any], ColumnElement[bool]]:
     if kind_of(column) is not Kind.TEXT:
         return lambda word, operand: compare(column, word, operand)
-    folded = column if column.property.columns[0].info.get("lowercase") else func.lower(column)
+    folded = column if column.property.columns[0].info.get("lowercase") else func.lower(column, type_=column.type)
     return lambda word, operand: _textual(folded, word, operand)
 
 
@@ -163,9 +183,9 @@ def compare(column: Any, word: str, operand: Any) -> ColumnElement[bool]:
         case "neq":
             condition = column.is_distinct_from(operand)
         case "in":
-            condition = column == func.any(_array(column, operand))
+            condition = column == any_(_array(column, operand))
         case "not_in":
-            condition = func.coalesce(column != func.all(_array(column, operand)), True)
+            condition = func.coalesce(column != all_(_array(column, operand)), True)
         case "gt":
             condition = column > operand
         case "gte":

@@ -1,6 +1,7 @@
 """UUIDv7 keys and their public spelling as TypeIDs (prefix + Crockford base32, spec v0.3)."""
 
 import base64
+import itertools
 import re
 import secrets
 from datetime import UTC, datetime
@@ -10,8 +11,10 @@ import uuid_utils
 
 _STANDARD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _CROCKFORD = b"0123456789abcdefghjkmnpqrstvwxyz"
-_ENCODE = bytes.maketrans(_STANDARD, _CROCKFORD)
 _DECODE = bytes.maketrans(_CROCKFORD, _STANDARD)
+_THREE = tuple("".join(digits) for digits in itertools.product(_CROCKFORD.decode(), repeat=3))
+"""The digits of every 15 bits: most of what is written out is ids, and `base64.b32encode` takes five times as long."""
+_LOW = (1 << 75) - 1
 _TYPEID = re.compile(r"([a-z]{1,63}(?:_[a-z]+)*)_([0-7][0-9abcdefghjkmnpqrstvwxyz]{25})\Z")
 
 
@@ -37,14 +40,19 @@ def moment_of(id_: UUID) -> datetime:
 
 
 def _time_bits(moment: datetime) -> int:
-    microseconds = int(moment.timestamp() * 1_000_000 + 0.5)
+    microseconds = max(0, int(moment.timestamp() * 1_000_000 + 0.5))
     milliseconds, rest = divmod(microseconds, 1000)
     return (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | (rest * 4096 // 1000) << 64
 
 
 def encode_id(prefix: str, id_: UUID) -> str:
-    padded = base64.b32encode(b"\0\0\0\0" + id_.bytes)
-    return f"{prefix}_{padded[6:].translate(_ENCODE).decode()}"
+    high, low = id_.int >> 75, id_.int & _LOW  # the last 75 of 128 bits are five times three digits
+    three, bits = _THREE, 0x7FFF
+    return (
+        f"{prefix}_{three[high >> 45][1:]}{three[high >> 30 & bits]}{three[high >> 15 & bits]}{three[high & bits]}"
+        f"{three[low >> 60]}{three[low >> 45 & bits]}{three[low >> 30 & bits]}"
+        f"{three[low >> 15 & bits]}{three[low & bits]}"
+    )
 
 
 def decode_id(text: str) -> tuple[str, UUID]:

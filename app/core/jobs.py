@@ -105,6 +105,10 @@ async def queue(work: Work, type_: str, key: str, payload: str) -> UUID | None:
     return id_ if added else None
 
 
+class LeaseLostError(Exception):
+    """Another worker has taken the job over; what this one did is undone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One start of a job. Its effect commits with `succeed`, which fails where the lease is another's by then."""
@@ -148,7 +152,7 @@ async def take(work: Work, id_: UUID) -> Attempt | None:
 
 
 async def succeed(work: Work, attempt: Attempt) -> None:
-    """Marks the job done in the transaction of its effect; `CONFLICT` where the lease has passed to another."""
+    """Marks the job done in the transaction of its effect; `LeaseLostError` where the lease has passed to another."""
     await _end(work, attempt, JobStatus.SUCCEEDED, None)
 
 
@@ -194,4 +198,4 @@ async def _end(
         .execution_options(synchronize_session=False)
     )
     if (await work.run(ended)).one_or_none() is None:
-        raise Refusal(Code.CONFLICT, "the job's lease has passed to another worker")
+        raise LeaseLostError

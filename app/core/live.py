@@ -40,7 +40,7 @@ def stream_of(organization: UUID) -> str:
 
 async def append(redis: Redis, organization: UUID, entries: list[Entry]) -> None:
     """Adds the entries under their own numbers; those the stream has already are left as they are."""
-    async with redis.pipeline(transaction=False) as pipe:
+    async with redis.pipeline(transaction=True) as pipe:
         for entry in entries:
             pipe.xadd(
                 stream_of(organization),

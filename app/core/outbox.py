@@ -7,15 +7,14 @@ live streams, webhooks) is a reading of this table."""
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import BigInteger, String, bindparam, select, text
+from sqlalchemy import BigInteger, DateTime, String, Uuid, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Tenant
 from app.core.events import Event
+from app.core.statements import Prepared
 
 
 class OutboxEvent(Tenant, references_organization=False):
@@ -45,7 +44,8 @@ class OutboxMark(Tenant, references_organization=False):
     relayed_seq: Mapped[int] = mapped_column(BigInteger)
 
 
-_APPEND = text("""
+APPEND = Prepared(
+    text("""
     WITH head AS (
       INSERT INTO outbox_heads AS h (organization_id, last_seq)
       VALUES (:organization, :count)
@@ -57,26 +57,25 @@ _APPEND = text("""
       FROM head, unnest(:names, :payloads) WITH ORDINALITY AS event (name, payload, position)
     )
     SELECT last_seq FROM head
-""").bindparams(
-    bindparam("count", type_=BigInteger()),
-    bindparam("names", type_=ARRAY(String)),
-    bindparam("payloads", type_=ARRAY(String)),
-)
-
-
-async def append(session: AsyncSession, organization: UUID, events: Sequence[Event], at: datetime) -> int:
-    """Numbers and stores `events` in one statement; the number of the last one."""
-    last = await session.scalar(
-        _APPEND,
-        {
-            "organization": organization,
-            "count": len(events),
-            "names": [event.name for event in events],
-            "payloads": [event.model_dump_json() for event in events],
-            "at": at,
-        },
+    """).bindparams(
+        bindparam("count", type_=BigInteger()),
+        bindparam("names", type_=ARRAY(String)),
+        bindparam("payloads", type_=ARRAY(String)),
+        bindparam("organization", type_=Uuid()),
+        bindparam("at", type_=DateTime(timezone=True)),
     )
-    return int(last)
+)
+"""Numbers and stores events in one statement; answers the number of the last one."""
+
+
+def numbered(events: Sequence[Event], at: datetime) -> dict[str, Any]:
+    """What `APPEND` takes."""
+    return {
+        "count": len(events),
+        "names": [event.name for event in events],
+        "payloads": [event.model_dump_json() for event in events],
+        "at": at,
+    }
 
 
 def after(seq: int, limit: int) -> Any:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.db import AnySelect, Row
 from app.core.errors import Code, Refusal
+from app.core.records import storable_json
 from app.core.work import Reads
 
 MAX_PAGE = 250
@@ -96,7 +97,9 @@ class Order:
         if window.after:
             statement = statement.where(_beyond(self.sorts, self._values(window.after, "after")))
         if window.before:
-            statement = statement.where(_beyond(self._directed(True), self._values(window.before, "before")))
+            statement = statement.where(
+                _beyond(self._directed(True), self._values(window.before, "before"), backward=True)
+            )
         return statement.order_by(*(_ordering(sort, window.backward) for sort in sorts)).limit(window.size + 1)
 
     def page_of(self, rows: Sequence[Row], window: Window) -> Page:
@@ -134,15 +137,17 @@ async def total(reads: Reads, statement: AnySelect) -> int:
 
 def _parsed(sort: Sort, value: Any) -> Any:
     kind = sort.column.type.python_type
-    if value is None:
+    if value is None and sort.nullable:
         return None
-    if kind is UUID:
-        return UUID(value)
-    if kind in (datetime, date):
-        return kind.fromisoformat(value)
     if not isinstance(value, str | int | float):
         raise TypeError
-    return kind(value)
+    if kind is UUID:
+        return UUID(str(value))
+    if kind in (datetime, date):
+        return kind.fromisoformat(value)
+    if kind is int and not 0 <= int(value) + (1 << 31) < 1 << 32:
+        raise ValueError
+    return kind(storable_json(value))
 
 
 def _ordering(sort: Sort, backward: bool) -> ColumnElement[Any]:
@@ -152,8 +157,8 @@ def _ordering(sort: Sort, backward: bool) -> ColumnElement[Any]:
     return ordered.nulls_first() if backward else ordered.nulls_last()
 
 
-def _beyond(sorts: Sequence[Sort], values: Sequence[Any]) -> ColumnElement[bool]:
-    """True for the rows that come after the one with these values.
+def _beyond(sorts: Sequence[Sort], values: Sequence[Any], *, backward: bool = False) -> ColumnElement[bool]:
+    """True for the rows that come after the one with these values, on the way that the sorts run.
 
     A row comparison, which one index scan answers, where the order is uniform and has no nulls; otherwise
     `a > x OR (a = x AND b > y) ...`."""
@@ -163,13 +168,14 @@ def _beyond(sorts: Sequence[Sort], values: Sequence[Any]) -> ColumnElement[bool]
     alternatives = []
     equal: list[ColumnElement[bool]] = []
     for sort, value in zip(sorts, values, strict=True):
-        alternatives.append(and_(*equal, _strictly_beyond(sort, value)))
+        alternatives.append(and_(*equal, _strictly_beyond(sort, value, backward)))
         equal.append(sort.column.is_(None) if value is None else sort.column == value)
     return or_(*alternatives)
 
 
-def _strictly_beyond(sort: Sort, value: Any) -> ColumnElement[bool]:
+def _strictly_beyond(sort: Sort, value: Any, backward: bool) -> ColumnElement[bool]:
+    """Nulls come last, and so they come first on the way back."""
     if value is None:
-        return false()
+        return sort.column.is_not(None) if backward else false()
     further = sort.column < value if sort.descending else sort.column > value
-    return or_(further, sort.column.is_(None)) if sort.nullable else further
+    return or_(further, sort.column.is_(None)) if sort.nullable and not backward else further

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import BindParameter, Uuid, bindparam, text
 from sqlalchemy.orm import with_loader_criteria
 from sqlalchemy.sql.expression import TextClause
 
@@ -34,6 +34,13 @@ def bind(organization: UUID) -> TextClause:
 def criteria(organization: UUID) -> Any:
     """The statement option that adds `organization_id = :organization` to each tenant table it names."""
     return with_loader_criteria(Tenant, lambda cls: cls.visible_to(organization), include_aliases=True)
+
+
+ORGANIZATION: BindParameter[UUID] = bindparam("organization", type_=Uuid())
+"""The organization in a statement that is compiled once; its value comes with each execution."""
+
+PARAMETRIC: Any = with_loader_criteria(Tenant, lambda cls: cls.visible_to(ORGANIZATION), include_aliases=True)
+"""As `criteria`, for such a statement."""
 
 
 def protect(table: str) -> list[str]:

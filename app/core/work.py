@@ -12,7 +12,6 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy import Delete, Result, Select, Update, text
-from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.base import Executable
@@ -24,13 +23,13 @@ from app.core.constraints import violation
 from app.core.db import AnySelect, Base, Database, Row, Tenant
 from app.core.errors import Code, Refusal
 from app.core.events import Event
+from app.core.statements import DIALECT, Prepared
 from app.core.tenancy import bind, criteria
 
 T = TypeVar("T", bound=Tenant)
 
 AnyResult: TypeAlias = Result[*tuple[Any, ...]]
 
-_DIALECT: Any = asyncpg_dialect()  # type: ignore[no-untyped-call]
 _COMPILED: Any = LRUCache(2_000)
 _TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
@@ -58,6 +57,8 @@ class Work:
 
     async def flush(self) -> None:
         """Sends what was added so far; a broken uniqueness or reference is a `Refusal` that names its field."""
+        if not (self._session.new or self._session.dirty or self._session.deleted):
+            return
         try:
             await self._session.flush()
         except IntegrityError as error:
@@ -74,6 +75,18 @@ class Work:
         except IntegrityError as error:
             raise violation(error) from None
         return result
+
+    async def rows(self, prepared: Prepared, **values: Any) -> list[Row]:
+        """The rows of a statement of a fixed shape, executed by the driver within the same transaction."""
+        await self.flush()
+        driver: Any = self._session.sync_session.connection().connection.driver_connection
+        try:
+            found: list[Row] = await driver.fetch(
+                prepared.sql, *prepared.arguments(self.organization, values), record_class=Row
+            )
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise violation(error) from None
+        return found
 
     async def take_turn(self, name: str) -> None:
         """Waits until no other Work of the organization holds `name`, and holds it until the end."""
@@ -93,7 +106,8 @@ class Work:
     async def finish(self) -> None:
         await self.flush()
         if self._events:
-            self.cursor = await outbox.append(self._session, self.organization, self._events, self.at)
+            told = await self.rows(outbox.APPEND, **outbox.numbered(self._events, self.at))
+            self.cursor = told[0].last_seq
         await self._session.commit()
 
 
@@ -169,7 +183,7 @@ class Reads:
     def _compiled(self, select: AnySelect) -> tuple[str, Sequence[Any]]:
         statement: Any = select.options(self._criteria)
         compiled, extracted, *_ = statement._compile_w_cache(
-            _DIALECT,
+            DIALECT,
             compiled_cache=_COMPILED,
             column_keys=[],
             for_executemany=False,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, EmailStr, Field, StringConstraints
 
-from app.core.records import Line, Patch, Record
+from app.core.records import Line, Patch, Record, Text
 from app.identity.permissions import Permission
 
 Email = Annotated[EmailStr, StringConstraints(max_length=254, to_lower=True)]
@@ -20,7 +20,7 @@ class Registration(Record):
 
 
 class Credentials(Record):
-    email: Annotated[str, StringConstraints(max_length=254, to_lower=True, strip_whitespace=True)] = Field(
+    email: Annotated[Text, StringConstraints(max_length=254, to_lower=True)] = Field(
         description="The address the person registered with."
     )
     password: Annotated[str, StringConstraints(max_length=200)] = Field(description="The person's password.")

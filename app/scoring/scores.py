@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import Integer, case, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from app.core.sets import add_rows
+from app.core.sets import Merge, add_rows
 from app.core.work import Work
 from app.crm.models import Company
 from app.scoring import formula
@@ -162,7 +162,7 @@ async def _store(
             "computed_at": [work.at] * len(companies),
         },
         on=[Score.company_id],
-        merge={name: lambda excluded, name=name: excluded[name] for name in changed},
+        merge=dict.fromkeys(changed, Merge.REPLACE),
     )
 
 

@@ -1,6 +1,6 @@
 """Ingest: a batch of observations is stored once, matched, counted and announced, in one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from app.core.errors import Code, Problem
 from app.core.ids import id_at
 from app.core.sets import Columns, add_rows
+from app.core.statements import Prepared, several
 from app.core.work import Work
 from app.crm.models import Company, Contact
 from app.signals import attribution, knowledge, partitions, rollups
@@ -70,14 +71,14 @@ async def accept(work: Work, observations: Sequence[Observation]) -> list[Receip
         known, matches = await _matched(work, fresh)
         await _store(work, fresh, matches)
         counted = [
-            rollups.Counted(m.company, known.person(m), r.observation)
-            for r, m in zip(fresh, matches, strict=True)
+            rollups.Counted(m.company, known.person(m), r.observation) for r, m in zip(fresh, matches, strict=True)
         ]
         moved = await attribution.follow(work, known)
         companies = await rollups.add(work, counted, moved)
         work.emit(SignalsCreated(signals=tuple(row.id for row in fresh), companies=tuple(companies)))
+        added = {new.id for new in known.new_contacts} | {new.id for new in known.new_companies}
         for row, match in zip(fresh, matches, strict=True):
-            receipts[row.position] = _receipt(row.id, match, known)
+            receipts[row.position] = _receipt(row.id, match, added)
     return [receipts[position] for position in range(len(observations))]
 
 
@@ -113,11 +114,15 @@ async def _claim(work: Work, keys: dict[str, UUID]) -> set[str]:
     return {row.key for row in written}
 
 
+_SIGNALS_OF = Prepared(
+    select(SignalKey.key, SignalKey.signal_id).where(SignalKey.key == func.any(several("keys", SignalKey.key)))
+)
+
+
 async def _signals_of(work: Work, keys: list[str]) -> dict[str, UUID]:
     if not keys:
         return {}
-    found = select(SignalKey.key, SignalKey.signal_id).where(SignalKey.key == func.any(keys))
-    return {row[0]: row[1] for row in await work.run(found)}
+    return {row.key: row.signal_id for row in await work.rows(_SIGNALS_OF, keys=keys)}
 
 
 async def _matched(work: Work, fresh: Sequence[_Fresh]) -> tuple[Knowledge, list[Match]]:
@@ -126,7 +131,8 @@ async def _matched(work: Work, fresh: Sequence[_Fresh]) -> tuple[Knowledge, list
     known = await knowledge.load(work, observations, lock=False)
     if not known.meets_strangers:
         matches = _decided(fresh, known)
-        if not known.adds:
+        strangers = {match.identity for match in matches if match.identity and not match.contact}
+        if not known.adds and await knowledge.hold(work, strangers):
             return known, matches
     else:
         await knowledge.claim(work, known)
@@ -162,13 +168,13 @@ async def _store(work: Work, fresh: Sequence[_Fresh], matches: Sequence[Match]) 
     )
 
 
-def _receipt(id_: UUID, match: Match, known: Knowledge) -> Receipt:
+def _receipt(id_: UUID, match: Match, added: Set[UUID]) -> Receipt:
     return Receipt(
         id_,
         contact=match.contact,
         company=match.company,
         contact_rule=match.contact_rule,
         company_rule=match.company_rule,
-        new_contact=any(match.contact == new.id for new in known.new_contacts),
-        new_company=any(match.company == new.id for new in known.new_companies),
+        new_contact=match.contact in added,
+        new_company=match.company in added,
     )

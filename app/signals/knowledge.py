@@ -1,6 +1,6 @@
 """What matching needs to know, loaded and kept for a whole batch in a constant number of statements."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +8,8 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from app.core.ids import new_id
-from app.core.sets import add_rows, rows_of
+from app.core.sets import Merge, add_rows, lists_of, rows_given, rows_of
+from app.core.statements import Prepared, several
 from app.core.work import Work
 from app.crm.events import CompanyCreated, ContactCreated
 from app.crm.models import Company, Contact, ContactStatus, Lifecycle
@@ -25,6 +26,61 @@ from app.signals.models import Identity as StoredIdentity
 from app.signals.observations import Identity, IdentityKind, Observation
 
 
+def _identities() -> tuple[Prepared, Prepared]:
+    """Those that nobody owns yet, with the other names of their actors, locked in one order; and all that are
+    mentioned, with the other names of their actors that nobody owns."""
+    given = rows_given(StoredIdentity, "kind", "value")
+    mentioned = aliased(StoredIdentity)
+    ownerless = (
+        select(StoredIdentity.id)
+        .join(mentioned, StoredIdentity.root_id == mentioned.root_id)
+        .join(given, _same_name(mentioned, given))
+        .where(StoredIdentity.contact_id.is_(None), StoredIdentity.company_id.is_(None))
+        .order_by(StoredIdentity.kind, StoredIdentity.value)
+        .with_for_update(of=StoredIdentity)
+    )
+    same_actor = (StoredIdentity.root_id == mentioned.root_id) & or_(
+        StoredIdentity.id == mentioned.id, StoredIdentity.contact_id.is_(None)
+    )
+    columns = (
+        StoredIdentity.id,
+        StoredIdentity.kind,
+        StoredIdentity.value,
+        StoredIdentity.root_id,
+        StoredIdentity.contact_id,
+        StoredIdentity.company_id,
+    )
+    known = select(*columns).distinct().join(mentioned, same_actor).join(given, _same_name(mentioned, given))
+    return Prepared(ownerless), Prepared(known)
+
+
+def _same_name(model: Any, given: Any) -> Any:
+    return (model.kind == given.c.kind) & (model.value == given.c.value)
+
+
+_OWNERLESS, _IDENTITIES = _identities()
+_STILL_OWNERLESS = Prepared(
+    select(StoredIdentity.id)
+    .where(StoredIdentity.id == func.any(several("ids", StoredIdentity.id)), StoredIdentity.contact_id.is_(None))
+    .order_by(StoredIdentity.kind, StoredIdentity.value)
+    .with_for_update(read=True)
+)
+_CONTACTS = Prepared(
+    select(Contact.id, Contact.email, Contact.company_id).where(
+        Contact.deleted_at.is_(None),
+        or_(
+            Contact.email == func.any(several("emails", Contact.email)),
+            Contact.id == func.any(several("ids", Contact.id)),
+        ),
+    )
+)
+_COMPANIES = Prepared(
+    select(Company.domain, Company.id).where(
+        Company.domain == func.any(several("domains", Company.domain)), Company.deleted_at.is_(None)
+    )
+)
+
+
 async def load(work: Work, observations: Sequence[Observation], *, lock: bool) -> Knowledge:
     """What the organization knows of every name, address and domain in the batch. With `lock`, names that
     nobody owns yet are held until the end, so that two batches cannot give one name to two people."""
@@ -35,11 +91,15 @@ async def load(work: Work, observations: Sequence[Observation], *, lock: bool) -
     await _load_contacts(work, names, observations, knowledge)
     domains = sorted({domain for observation in observations for domain in domains_of(observation)})
     if domains:
-        known = select(Company.domain, Company.id).where(
-            Company.domain == func.any(domains), Company.deleted_at.is_(None)
-        )
-        knowledge.companies_by_domain = {row[0]: row[1] for row in await work.run(known)}
+        rows = await work.rows(_COMPANIES, domains=domains)
+        knowledge.companies_by_domain = {row.domain: row.id for row in rows}
     return knowledge
+
+
+async def hold(work: Work, strangers: Collection[UUID]) -> bool:
+    """Holds names that signals are left with while their owner is unknown: who is found to own one meanwhile waits,
+    and finds these signals as well. False where one has found its owner already."""
+    return not strangers or len(await work.rows(_STILL_OWNERLESS, ids=sorted(strangers))) == len(strangers)
 
 
 async def claim(work: Work, knowledge: Knowledge) -> None:
@@ -69,41 +129,15 @@ async def keep(work: Work, knowledge: Knowledge) -> None:
 
 
 async def _load_identities(work: Work, names: Sequence[Identity], knowledge: Knowledge, lock: bool) -> None:
-    given = rows_of(
-        StoredIdentity,
-        {"kind": [name.kind.value for name in names], "value": [name.value for name in names]},
-    )
+    lists = lists_of({"kind": [name.kind for name in names], "value": [name.value for name in names]})
     if lock:
-        await work.run(
-            select(StoredIdentity.id)
-            .join(given, _same_name(StoredIdentity, given))
-            .where(StoredIdentity.contact_id.is_(None), StoredIdentity.company_id.is_(None))
-            .order_by(StoredIdentity.kind, StoredIdentity.value)
-            .with_for_update(of=StoredIdentity)
-        )
-    mentioned = aliased(StoredIdentity)
-    same_actor = (StoredIdentity.root_id == mentioned.root_id) & or_(
-        StoredIdentity.id == mentioned.id, StoredIdentity.contact_id.is_(None)
-    )
-    columns = (
-        StoredIdentity.id,
-        StoredIdentity.kind,
-        StoredIdentity.value,
-        StoredIdentity.root_id,
-        StoredIdentity.contact_id,
-        StoredIdentity.company_id,
-    )
-    found = select(*columns).distinct().join(mentioned, same_actor).join(given, _same_name(mentioned, given))
-    for id_, kind, value, root, contact, company in await work.run(found):
+        await work.rows(_OWNERLESS, **lists)
+    for id_, kind, value, root, contact, company in await work.rows(_IDENTITIES, **lists):
         knowledge.learn(Identity(IdentityKind(kind), value), Known(id_, root, contact, company))
     for name in names:
         if name not in knowledge.identities:
             id_ = new_id()
             knowledge.learn(name, Known(id_, id_, stored=False))
-
-
-def _same_name(model: Any, given: Any) -> Any:
-    return (model.kind == given.c.kind) & (model.value == given.c.value)
 
 
 async def _load_contacts(
@@ -114,11 +148,7 @@ async def _load_contacts(
     ids |= {observation.contact_id for observation in observations if observation.contact_id}
     if not emails and not ids:
         return
-    found = select(Contact.id, Contact.email, Contact.company_id).where(
-        Contact.deleted_at.is_(None),
-        or_(Contact.email == func.any(emails), Contact.id == func.any(sorted(ids))),
-    )
-    for id_, email, company in await work.run(found):
+    for id_, email, company in await work.rows(_CONTACTS, emails=emails, ids=sorted(ids)):
         knowledge.employers[id_] = company
         if email:
             knowledge.contacts_by_email[email] = id_
@@ -144,8 +174,8 @@ async def _add_companies(work: Work, new: Sequence[NewCompany]) -> dict[UUID, UU
             "updated_at": [work.at] * len(ordered),
         },
         on=[Company.domain],
-        where=Company.deleted_at.is_(None),
-        merge={"domain": lambda excluded: excluded.domain},
+        while_null=Company.deleted_at,
+        merge={"domain": Merge.REPLACE},
         returning=[Company.id, Company.domain],
     )
     actual = {domain: id_ for id_, domain in written if domain}
@@ -177,8 +207,8 @@ async def _add_contacts(work: Work, knowledge: Knowledge, companies: Mapping[UUI
             "updated_at": [work.at] * len(new),
         },
         on=[Contact.email],
-        where=Contact.deleted_at.is_(None),
-        merge={"email": lambda excluded: excluded.email},
+        while_null=Contact.deleted_at,
+        merge={"email": Merge.REPLACE},
         returning=[Contact.id, Contact.email],
     )
     actual = {email: id_ for id_, email in written if email}

@@ -97,7 +97,7 @@ class Knowledge:
     @property
     def adds(self) -> bool:
         """Whether matching found anything to store beside the signals."""
-        return bool(self.links or self.new_contacts or self.new_companies or self.merged_roots)
+        return bool(self.links or self.new_contacts or self.new_companies or self.merged_roots or self.new_employers)
 
     @property
     def meets_strangers(self) -> bool:

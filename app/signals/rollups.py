@@ -7,9 +7,7 @@ from datetime import UTC, date
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func
-
-from app.core.sets import add_rows
+from app.core.sets import Merge, add_rows
 from app.core.work import Work
 from app.signals.models import CompanyPerson, SignalCount
 from app.signals.observations import Observation
@@ -70,7 +68,7 @@ async def _add_counts(work: Work, counts: Counter[tuple[UUID, date, str]]) -> No
             "count": [counts[key] for key in keys],
         },
         on=[SignalCount.company_id, SignalCount.day, SignalCount.type],
-        merge={"count": lambda excluded: SignalCount.count + excluded.count},
+        merge={"count": Merge.ADD},
     )
 
 
@@ -85,5 +83,5 @@ async def _add_people(work: Work, people: dict[tuple[UUID, UUID], date]) -> None
             "last_seen_on": [people[key] for key in keys],
         },
         on=[CompanyPerson.company_id, CompanyPerson.person],
-        merge={"last_seen_on": lambda excluded: func.greatest(CompanyPerson.last_seen_on, excluded.last_seen_on)},
+        merge={"last_seen_on": Merge.GREATEST},
     )

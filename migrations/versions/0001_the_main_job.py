@@ -47,23 +47,29 @@ DO $$ BEGIN
 END $$
 """
 # A month is a range of UUIDv7 keys: 48 bits of milliseconds, then zeros. The new table is attached rather than
-# created as a partition, which would lock out every reader. Direct access to it stays denied.
+# created as a partition, which would lock out every reader. Direct access to it stays denied. Whether it is there is
+# asked of the catalog: the cache that to_regclass reads may be older than the lock. True: it was there already.
+# Attaching locks companies and contacts against writers. Who makes a month in its own transaction takes the names of
+# actors as well, and before: else it would wait for a name whose holder waits for it.
 ENSURE_MONTH = """
-CREATE FUNCTION signals_ensure_month(month timestamptz) RETURNS void
+CREATE FUNCTION signals_ensure_month(month timestamptz) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   starts timestamptz := date_trunc('month', month, 'UTC');
   ends timestamptz := date_trunc('month', starts + interval '32 days', 'UTC');
   part text := 'signals_' || to_char(starts AT TIME ZONE 'UTC', 'YYYY_MM');
 BEGIN
-  IF to_regclass(part) IS NOT NULL THEN RETURN; END IF;
+  IF EXISTS (SELECT FROM pg_class WHERE relname = part AND relkind = 'r') THEN RETURN true; END IF;
   PERFORM pg_advisory_xact_lock(hashtext('signals_ensure_month'));
-  IF to_regclass(part) IS NOT NULL THEN RETURN; END IF;
+  IF EXISTS (SELECT FROM pg_class WHERE relname = part AND relkind = 'r') THEN RETURN true; END IF;
+  LOCK TABLE identities IN EXCLUSIVE MODE;
+  LOCK TABLE companies, contacts IN SHARE ROW EXCLUSIVE MODE;
   EXECUTE format('CREATE TABLE %I (LIKE signals INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', part);
   EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', part);
   EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', part);
   EXECUTE format('ALTER TABLE signals ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', part,
     signals_month_bound(starts), signals_month_bound(ends));
+  RETURN false;
 END $$
 """
 MONTH_BOUND = """

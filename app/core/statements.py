@@ -1,0 +1,54 @@
+"""Statements of a fixed shape, compiled once for the life of the process: only their parameters vary.
+
+Building a statement costs more than sending it, so what every ingest says is built when it is first needed."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BindParameter, Select, bindparam
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.base import Executable
+
+from app.core.tenancy import PARAMETRIC
+
+DIALECT: Any = asyncpg_dialect()  # type: ignore[no-untyped-call]
+
+
+def several(name: str, column: InstrumentedAttribute[Any]) -> BindParameter[Any]:
+    """A parameter that takes a list of the column's values: `column == func.any(several("ids", column))`."""
+    return bindparam(name, type_=ARRAY(column.type))
+
+
+class Prepared:
+    """One such statement; a select is narrowed to the organization like any other."""
+
+    def __init__(self, statement: Executable) -> None:
+        self._statement: Any = statement
+
+    def arguments(self, organization: UUID, values: Mapping[str, Any]) -> Sequence[Any]:
+        """What the driver is to send along with `sql`."""
+        given = {**self._constants, "organization": organization, **values}
+        processors = self._compiled._bind_processors
+        return [
+            processors[name](given[name]) if name in processors else given[name] for name in self._compiled.positiontup
+        ]
+
+    @cached_property
+    def sql(self) -> str:
+        return str(self._compiled.string)
+
+    @cached_property
+    def _compiled(self) -> Any:
+        statement = self._statement
+        if isinstance(statement, Select):
+            statement = statement.options(PARAMETRIC)
+        return statement.compile(dialect=DIALECT)
+
+    @cached_property
+    def _constants(self) -> dict[str, Any]:
+        """What the statement says itself, such as a rule that it writes."""
+        return {name: bound.effective_value for name, bound in self._compiled.binds.items() if not bound.required}
