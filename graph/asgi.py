@@ -138,7 +138,9 @@ async def _not_allowed(request: Request, error: Exception) -> Response:
 
 async def _bug(request: Request, error: Exception) -> Response:
     _log.error("http.bug", path=request.url.path, exc_info=error)
-    return problem(500, "something went wrong here; it has been noted")
+    answer = problem(500, "something went wrong here; it has been noted")
+    answer.headers["Connection"] = "close"  # the server closes it: nothing more may be sent on it
+    return answer
 
 
 def _tune_garbage_collection() -> None:

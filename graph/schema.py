@@ -12,6 +12,7 @@ from graphql.pyutils import Undefined
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
+from graph.core.direct import call_directly
 from graph.core.names import Named
 from graph.core.node import KINDS
 from graph.core.root import NodeQuery
@@ -45,6 +46,7 @@ def schema() -> strawberry.Schema:
         config=StrawberryConfig(default_resolver=getattr),
     )
     _describe_arguments(made)
+    call_directly(made._schema)
     return made
 
 

@@ -15,7 +15,7 @@ from app.core.config import settings
 from app.core.db import Database
 from app.core.errors import Code, Refusal
 from app.core.events import Event, event_named
-from app.core.jobs import Attempt
+from app.core.jobs import Attempt, LeaseLostError
 from app.core.outbox import OutboxEvent
 from app.core.telemetry import JOBS
 from app.core.work import Work, work
@@ -59,10 +59,9 @@ async def _attempt(database: Database, tenant: UUID, attempt: Attempt) -> None:
             await _effect(unit, attempt)
             await jobs.succeed(unit, attempt)
         JOBS.labels(attempt.type, "succeeded").inc()
+    except LeaseLostError:
+        _log.warning("job.lease_lost")
     except Refusal as refusal:
-        if refusal.code is Code.CONFLICT:
-            _log.warning("job.lease_lost")
-            return
         await _failed(database, tenant, attempt, str(refusal), retry=False)
     except Exception as error:
         _log.exception("job.failed", attempt=attempt.number)
@@ -93,7 +92,7 @@ async def _failed(database: Database, tenant: UUID, attempt: Attempt, error: str
     try:
         async with work(database, tenant) as unit:
             await jobs.fail(unit, attempt, error, retry=retry)
-    except Refusal:
+    except LeaseLostError:
         _log.warning("job.lease_lost")
 
 

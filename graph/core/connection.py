@@ -1,6 +1,6 @@
 """Connections: Relay lists over keyset pages."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import strawberry
@@ -38,16 +38,17 @@ class Connection(Generic[T]):
         "null where it is not known."
     )
     async def total_count(self, info: Info) -> int | None:
-        counted: AnySelect | None = self.counted  # type: ignore[attr-defined]
-        return None if counted is None else await paging.total(info.context.reads, counted)
+        counted: AnySelect = self.counted()  # type: ignore[attr-defined]
+        return await paging.total(info.context.reads, counted)
 
 
 class PageOfRows:
-    """A page as the resolvers of a Connection read it. Edges are made when they are asked for."""
+    """A page as the resolvers of a Connection read it. Edges, and the statement to count by, are made when they are
+    asked for."""
 
     __slots__ = ("_page", "counted")
 
-    def __init__(self, page: Page, counted: AnySelect | None) -> None:
+    def __init__(self, page: Page, counted: Callable[[], AnySelect]) -> None:
         self._page = page
         self.counted = counted
 

@@ -22,8 +22,8 @@ from graph.context import Info
 from graph.core.connection import Connection, PageOfRows
 from graph.core.filters import filter_type, order_of, order_type, tree_of
 from graph.core.names import Named
-from graph.core.node import key_of
-from graph.core.permission import Requires
+from graph.core.node import SEEN_WITH, key_of
+from graph.core.permission import Requires, demand
 
 
 def listing(listed: Listing, permission: Permission, description: str) -> Any:
@@ -41,7 +41,7 @@ def listing(listed: Listing, permission: Permission, description: str) -> Any:
         window, statement = Window(first, after, last, before), listed.kept(_tree(listed, filter))
         order = order_of(listed, order_by)
         page = await paging.page(info.context.reads, statement, order, window)
-        return PageOfRows(page, statement)
+        return PageOfRows(page, lambda: statement)
 
     return _connection(listed, resolve, description, extensions=[Requires(permission)])
 
@@ -64,21 +64,25 @@ def relation(key: str, listed: Listing, description: str) -> Any:
         rows = listed.kept().where(listed.model.id == func.any(_uuids(keys)))
         return {row.id: row for row in await reads.rows(rows)}
 
-    return batched(load, listed.model.__name__, key, description)
+    return batched(load, listed.model, key, description)
 
 
 def batched(
     load: Callable[[Reads, Sequence[UUID]], Awaitable[Mapping[UUID, Any]]],
-    name: str,
+    model: Any,
     key: str,
     description: str,
 ) -> Any:
-    """A value found by a key of the row: `load` answers for all rows of a level at once."""
+    """A value of the model's type, found by a key of the row: `load` answers for all rows of a level at once.
+
+    It is shown to those who may see that type, wherever it stands."""
+    name = model.__name__
 
     def resolve(root: Any, info: Info) -> Any:
         value = getattr(root, key)
         if value is None:
             return None
+        demand(info.context.principal, SEEN_WITH[model])
         reads = info.context.reads
 
         async def load_all(keys: list[UUID]) -> Sequence[Any]:
@@ -104,16 +108,17 @@ def related(column: InstrumentedAttribute[Any], listed: Listing, description: st
         filter: Any = None,
         order_by: Any = None,
     ) -> Any:
+        demand(info.context.principal, SEEN_WITH[listed.model])
         window, tree = Window(first, after, last, before), _tree(listed, filter)
-        order, statement = order_of(listed, order_by), listed.kept(tree)
+        order = order_of(listed, order_by)
         reads = info.context.reads
 
         async def load_all(keys: list[UUID]) -> Sequence[Any]:
-            return await _pages(reads, keys, column, statement, order, window)
+            return await _pages(reads, keys, column, listed.kept(tree), order, window)
 
         key = (column, window, orjson.dumps(tree, default=str), order.mark)
         page = await info.context.loader(key, load_all).load(root.id)
-        return PageOfRows(page, statement.where(column == root.id))
+        return PageOfRows(page, lambda: listed.kept(tree).where(column == root.id))
 
     return _connection(listed, resolve, description, extensions=[])
 

@@ -75,8 +75,9 @@ class GraphQLDoor:
             answer = await while_connected(request, self._operations.run(operation, context))
         except Rejected as error:
             await context.reads.close()
-            wait = error.errors[0].get("extensions", {}).get("retryAfter")
-            return _response(media, {"errors": error.errors}, 429, {"Retry-After": str(wait)} if wait else {})
+            if wait := error.errors[0]["extensions"].get("retryAfter"):
+                return _response(media, {"errors": error.errors}, 429, {"Retry-After": str(wait)})
+            return _response(media, {"errors": error.errors}, 400 if media == GRAPHQL_JSON else 200)
         if answer is None:
             return Response(status_code=499)  # nobody is there to read it
         return _answered(media, answer)

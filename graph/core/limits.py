@@ -32,6 +32,7 @@ MAX_ALIASES = 100
 MAX_DIRECTIVES = 50
 MAX_FIELDS_PER_SET = 250
 MAX_COST = 20_000
+MAX_PAIRS = 10_000
 _COUNT_COST = 10
 _MUTATION_COST = 10
 
@@ -138,7 +139,7 @@ def measure(
 ) -> Measure:
     """The measure of the operation; `LimitExceeded` where it is over a limit that no page size can mend."""
     fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
-    walk = _Pass(schema, variables, fragments, {}, set())
+    walk = _Pass(schema, {**_defaults(operation), **variables}, fragments, {}, set())
     root = schema.get_root_type(operation.operation)
     try:
         total = walk.selection(operation.selection_set, root)
@@ -148,6 +149,15 @@ def measure(
         total = _sum(total, Measure(cost=_MUTATION_COST * len(operation.selection_set.selections)))
     _refuse(total)
     return total
+
+
+def _defaults(operation: OperationDefinitionNode) -> dict[str, int]:
+    """The whole numbers that variables have where none is given: page sizes may be among them."""
+    return {
+        definition.variable.name.value: int(definition.default_value.value)
+        for definition in operation.variable_definitions or ()
+        if isinstance(definition.default_value, IntValueNode) and len(definition.default_value.value) < 12
+    }
 
 
 def _refuse(total: Measure) -> None:
@@ -178,3 +188,40 @@ def _sum(left: Measure, right: Measure) -> Measure:
         left.cost + right.cost,
         left.path if left.cost >= right.cost else right.path,
     )
+
+
+def refuse_overlaps(document: DocumentNode) -> None:
+    """Refuses a document in which so many fields answer under one name that comparing them all would take long.
+
+    Validation compares each with each, wherever fragments bring them together."""
+    fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+    waiting = [[d.selection_set] for d in document.definitions if isinstance(d, _WITH_SELECTIONS)]
+    left = MAX_PAIRS
+    while waiting:
+        for nodes in _by_answer(waiting.pop(), fragments).values():
+            left -= len(nodes) ** 2
+            if left < 0:
+                raise LimitExceeded("the document names the same fields too often")
+            waiting.append([node.selection_set for node in nodes if node.selection_set])
+
+
+_WITH_SELECTIONS = (OperationDefinitionNode, FragmentDefinitionNode)
+
+
+def _by_answer(
+    sets: list[SelectionSetNode], fragments: Mapping[str, FragmentDefinitionNode]
+) -> Mapping[str, list[FieldNode]]:
+    """The fields of the sets and their fragments, by the name that they answer under."""
+    found: dict[str, list[FieldNode]] = {}
+    seen: set[str] = set()
+    while sets:
+        for node in sets.pop().selections:
+            if isinstance(node, FieldNode):
+                found.setdefault((node.alias or node.name).value, []).append(node)
+            elif isinstance(node, InlineFragmentNode):
+                sets.append(node.selection_set)
+            elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+                seen.add(node.name.value)
+                if fragment := fragments.get(node.name.value):
+                    sets.append(fragment.selection_set)
+    return found

@@ -45,6 +45,8 @@ class Kind:
 
 _entities: dict[type, Kind] = {}
 KINDS: dict[str, Kind] = {}
+SEEN_WITH: dict[Any, Permission] = {}
+"""The permission that it takes to see the type of a model."""
 
 
 def entity(model: Any, *, permission: Permission, fetch: Fetch) -> Callable[[T], T]:
@@ -60,16 +62,18 @@ def entity(model: Any, *, permission: Permission, fetch: Fetch) -> Callable[[T],
         made = strawberry.type(cls, description=_sentence(model))
         kind = Kind(model, name, permission, fetch)
         KINDS[model.prefix] = _entities[kind.row] = kind
+        SEEN_WITH[model] = permission
         register(name, made)
         return made
 
     return make
 
 
-def value_type(model: Any) -> Callable[[T], T]:
-    """A GraphQL type with fields from the model that has no id of its own."""
+def value_type(model: Any, permission: Permission) -> Callable[[T], T]:
+    """A GraphQL type with fields from the model that is not found by `node(id:)`."""
 
     def make(cls: T) -> T:
+        SEEN_WITH[model] = permission
         add_auto_fields(cls, model)
         made = strawberry.type(cls, description=cls.__doc__ and " ".join(cls.__doc__.split()))
         register(cls.__name__, made)

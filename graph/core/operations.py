@@ -24,8 +24,9 @@ from sqlalchemy.util import LRUCache
 
 from app.core.records import storable_json
 from graph.context import Context
+from graph.core.direct import must_wait
 from graph.core.errors import LimitExceeded, formatted
-from graph.core.limits import MAX_TOKENS, Measure, measure
+from graph.core.limits import MAX_TOKENS, Measure, measure, refuse_overlaps
 
 Answer = dict[str, Any]
 
@@ -92,7 +93,8 @@ class Operations:
         return Operation(document, definition, variables, asked.operation_name, total)
 
     async def run(self, operation: Operation, context: Context) -> Answer:
-        """Executes a query or mutation; the answer as it goes out. `Rejected` where the asker's budget is spent."""
+        """Executes a query or mutation; the answer as it goes out. `Rejected` where the asker's budget is spent or
+        the variables do not fit."""
         try:
             context.server.budget.spend(context.principal, operation.measure.cost)
         except LimitExceeded as error:
@@ -104,12 +106,14 @@ class Operations:
                 context_value=context,
                 variable_values=operation.variables,
                 operation_name=operation.name,
-                is_awaitable=is_awaitable,
+                is_awaitable=must_wait,
             )
             if is_awaitable(result):
                 result = await result
         finally:
             await context.reads.close()
+        if result.data is None and result.errors and all(error.path is None for error in result.errors):
+            raise Rejected([formatted(error) for error in result.errors])  # variables that do not fit: no field was run
         return _answer(result) | {"extensions": {"cost": self._cost(operation, context)}}
 
     async def follow(self, operation: Operation, context: Context) -> AsyncGenerator[Answer, None]:
@@ -146,6 +150,7 @@ class Operations:
         return definition
 
     def _validate(self, document: DocumentNode) -> None:
+        refuse_overlaps(document)
         errors = validate(self._schema, document, max_errors=20)
         if errors:
             raise Rejected([formatted(error) for error in errors])

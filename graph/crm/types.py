@@ -6,6 +6,7 @@ from app.crm.models import Company as CompanyModel
 from app.crm.models import Contact as ContactModel
 from app.crm.queries import COMPANY_LIST, CONTACT_LIST
 from app.identity.permissions import Permission
+from app.scoring.models import Score
 from app.scoring.queries import scores_of
 from app.signals.models import Identity, Signal
 from app.signals.queries import IDENTITY_LIST, SIGNAL_LIST
@@ -31,7 +32,7 @@ class Company(Node):
     contacts = related(ContactModel.company_id, CONTACT_LIST, "The people who work there, newest first.")
     signals = related(Signal.company_id, SIGNAL_LIST, "What its people did, newest first.")
     timeline = related(Signal.company_id, SIGNAL_LIST, "What happened around the company, newest first.")
-    score = batched(scores_of, "Score", "id", "Its score as it stands; null before its first signal.")
+    score = batched(scores_of, Score, "id", "Its score as it stands; null before its first signal.")
 
 
 @entity(ContactModel, permission=Permission.CRM_READ, fetch=CONTACT_LIST.every)

@@ -41,7 +41,7 @@ class ApiKey(Node):
     scopes: list[Permission] = strawberry.field(resolver=_scopes, description="What the key may do.")
 
 
-@value_type(UserModel)
+@value_type(UserModel, Permission.ORGANIZATION_READ)
 class User:
     """A person who signs in."""
 

@@ -10,7 +10,7 @@ from app.core.live import Entry
 from app.crm.queries import COMPANIES, COMPANY_LIST
 from app.identity.permissions import Permission
 from app.scoring.events import ScoreChanged, ScoreMove, TierChanged
-from app.scoring.models import Tier
+from app.scoring.models import Score, Tier
 from app.scoring.queries import scores_of
 from graph.context import Context, Info
 from graph.core.fields import batched, relation
@@ -27,7 +27,7 @@ class ScoreChange:
     tier: Tier = strawberry.field(description="The tier after.")
     company_key: strawberry.Private[UUID]
     company = relation("company_key", COMPANY_LIST, "The company.")
-    score = batched(scores_of, "Score", "company_key", "The company's score as it stands, with its factors.")
+    score = batched(scores_of, Score, "company_key", "The company's score as it stands, with its factors.")
 
 
 async def _changes(info: Info, event: type[ScoreMove], filter: Any, after: str | None) -> AsyncIterator[ScoreChange]:

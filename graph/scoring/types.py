@@ -7,6 +7,7 @@ import strawberry
 from strawberry import auto
 from strawberry.scalars import JSON
 
+from app.identity.permissions import Permission
 from app.scoring.models import Score as ScoreModel
 from app.scoring.models import ScoringModel as ScoringModelModel
 from app.scoring.models import Tier
@@ -38,7 +39,7 @@ def _factors(root: Any) -> list[ScoreFactor]:
     return [ScoreFactor(**factor) for factor in root.factors]
 
 
-@value_type(ScoreModel)
+@value_type(ScoreModel, Permission.SCORES_READ)
 class Score:
     """How ready a company is to buy, and why. Recomputed within seconds of a signal."""
 
