@@ -12,6 +12,7 @@ from app.core.db import Database
 from app.core.ids import encode_id
 from app.core.work import work
 from app.identity import api_keys, organizations, sessions, users
+from app.identity.models import Membership
 from app.identity.permissions import PERMISSIONS, PERSONAL, Permission, Role
 from app.identity.records import ApiKeyRecord, OrganizationRecord, Registration
 
@@ -79,3 +80,14 @@ async def _key(database: Database, tenant: UUID, user: UUID, scopes: frozenset[P
         record = ApiKeyRecord(name="test", scopes=scopes)
         _, text = api_keys.create(unit, record, user=user, allowed=PERMISSIONS[Role.OWNER])
     return text
+
+
+async def person(database: Database, tenant: UUID | None = None, role: Role = Role.VIEWER) -> tuple[UUID, str]:
+    """A registered person, a member where an organization is given, with an access token."""
+    email = f"{secrets.token_hex(6)}@example.com"
+    user = await users.register(database, Registration(email=email, password=secrets.token_urlsafe(12)))
+    if tenant is not None:
+        async with work(database, tenant) as unit:
+            unit.add(Membership(user_id=user, role=role))
+    opened = await sessions.open_session(database, settings().secret_bytes, user)
+    return user, opened.access_token

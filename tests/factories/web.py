@@ -3,9 +3,9 @@
 import asyncio
 import os
 import socket
-import subprocess
 import sys
 import tempfile
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Web:
     """A running web process."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: Process
     log: IO[bytes]
 
     @property
@@ -41,7 +41,8 @@ class Web:
         self.process.terminate()
 
     async def ended(self) -> int:
-        return await asyncio.to_thread(self.process.wait, 15)
+        async with asyncio.timeout(15):
+            return await self.process.wait()
 
 
 @asynccontextmanager
@@ -56,24 +57,30 @@ async def running(settings: Settings) -> AsyncIterator[Web]:
     }
     command = [sys.executable, "-m", "graph", "serve", "--port", str(port)]
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         web = Web(f"http://127.0.0.1:{port}", process, log)
         try:
             await _until_ready(web)
             yield web
         finally:
-            process.terminate()
-            try:
-                await asyncio.to_thread(process.wait, 10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            await _end(process)
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+    try:
+        async with asyncio.timeout(10):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 async def _until_ready(web: Web) -> None:
     async with AsyncClient(base_url=web.url) as client, asyncio.timeout(60):
         while True:
-            if web.process.poll() is not None:
+            if web.process.returncode is not None:
                 raise RuntimeError(f"the web process ended:\n{web.said()}")
             try:
                 if (await client.get("/readyz")).status_code == 200:

@@ -50,5 +50,5 @@ class Backstage:
 
     async def _waiting(self, tenant: UUID) -> list[UUID]:
         async with Reads(self.database, tenant) as reads:
-            queued = select(Job.id).where(Job.status == JobStatus.QUEUED)
+            queued = select(Job.id).where(Job.status == JobStatus.QUEUED, Job.organization_id == tenant)
             return [row.id for row in await reads.rows(queued)]

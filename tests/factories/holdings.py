@@ -1,0 +1,62 @@
+"""An organization that has at least one row in every table, and what betrays that row elsewhere."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.core import jobs
+from app.core.ids import decode_id, encode_id
+from app.core.jobs import Job, JobStatus
+from app.core.work import work
+from tests.factories.tenants import Tenant
+from tests.factories.work import Backstage
+
+MINE = """
+{
+  companies(first: 1) { nodes { id } } contacts(first: 1) { nodes { id } } signals(first: 1) { nodes { id } }
+  identities(first: 1) { nodes { id } } connections(first: 1) { nodes { id } } apiKeys(first: 1) { nodes { id } }
+  jobs(first: 1, filter: {status: {eq: DEAD}}) { nodes { id } }
+}
+"""
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What a tenant has: one public id of each kind, by its prefix, and a word that all of its texts contain."""
+
+    tenant: Tenant
+    ids: Mapping[str, str]
+    word: str
+
+    @property
+    def keys(self) -> list[UUID]:
+        return [decode_id(id_)[1] for id_ in self.ids.values()]
+
+
+async def fill(tenant: Tenant, backstage: Backstage) -> Holdings:
+    """Gives the tenant a row of everything, each holding a word that no other tenant's rows have."""
+    word = f"marker{secrets.token_hex(6)}"
+    sent = {"type": f"{word}_signup", "email": f"ada@{word}.dev", "anonymousId": word, "properties": {"said": word}}
+    assert (await tenant.send({**sent, "idempotencyKey": word})).status_code == 202
+    group = {"groupId": word, "userId": word, "traits": {"name": word, "website": f"https://{word}.dev"}}
+    headers = {"Authorization": f"Bearer {tenant.key}"}
+    assert (await tenant.http.post("/v1/group", json=group, headers=headers)).status_code == 200
+    await tenant.ask('mutation { connectionConnect(input: {provider: "github"}) { connection { id } } }')
+    await backstage.settle(tenant.id)
+    await _dead_job(tenant, word)
+    answer = await tenant.ask_personally(MINE)
+    ids = {field: page["nodes"][0]["id"] for field, page in answer.items()}
+    return Holdings(tenant, {id_.rsplit("_", 1)[0]: id_ for id_ in (*ids.values(), *_own(tenant))}, word)
+
+
+def _own(tenant: Tenant) -> tuple[str, ...]:
+    return tenant.public_id, encode_id("user", tenant.user)
+
+
+async def _dead_job(tenant: Tenant, word: str) -> None:
+    async with work(tenant.database, tenant.id) as unit:
+        id_ = await jobs.queue(unit, f"{word}.job", word, f'{{"said": "{word}"}}')
+        assert id_ is not None
+        job = await unit.get(Job, id_, noun="job")
+        job.status, job.error = JobStatus.DEAD, word

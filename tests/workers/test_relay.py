@@ -1,0 +1,166 @@
+"""The relay: everything once and in order, through losses and beside other relays."""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import select, update
+
+from app.core import jobs, live
+from app.core.clock import now
+from app.core.config import Settings
+from app.core.db import Database
+from app.core.jobs import Job
+from app.core.outbox import OutboxEvent
+from app.core.work import Reads, Work, work
+from tests.factories.chores import Declare, happen, jobs_of
+from tests.factories.work import Backstage
+from workers.broker import QUEUE
+from workers.relay import Relay
+
+
+async def streamed(backstage: Backstage, room: UUID) -> list[int]:
+    """The numbers on the organization's live stream."""
+    return [int(id_.split(b"-")[0]) for id_, _ in await backstage.redis.xrange(live.stream_of(room))]
+
+
+async def told(backstage: Backstage) -> Counter[str]:
+    """How often each job stands in the queue."""
+    messages = await backstage.redis.hgetall(f"devsignal:queue:{QUEUE}.msgs")
+    return Counter(orjson.loads(message)["args"][1] for message in messages.values())
+
+
+async def nothing(work: Work, events: Any) -> None:
+    """An effect that leaves no trace but its job."""
+
+
+async def pass_all(relay: Relay, room: UUID, times: int) -> None:
+    for _ in range(times):
+        await relay.pass_on(room)
+
+
+async def test_events_of_many_at_once_are_numbered_densely_and_relayed_in_order(
+    database: Database, backstage: Backstage, room: UUID
+) -> None:
+    await asyncio.gather(*(happen(database, room, 1 + number % 30) for number in range(80)))
+    async with Reads(database, room) as reads:
+        numbers = [row.seq for row in await reads.rows(select(OutboxEvent.seq).order_by(OutboxEvent.seq))]
+    assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) > 1_000
+    await pass_all(backstage.relay, room, 3)
+    assert await streamed(backstage, room) == numbers
+
+
+async def test_two_relays_at_once_pass_nothing_on_twice(
+    database: Database, backstage: Backstage, room: UUID, actor: Declare, chosen_settings: Settings
+) -> None:
+    type_ = actor(nothing)
+    url = chosen_settings.database_url.get_secret_value()
+    async with Database.open(url, pool_size=3) as second:
+        other = Relay(second, backstage.redis, url)
+        for _ in range(5):
+            await happen(database, room, 40)
+            await asyncio.gather(*(relay.pass_on(room) for relay in (backstage.relay, other) * 3))
+    while len(await streamed(backstage, room)) < 200:
+        await backstage.relay.pass_on(room)
+    assert await streamed(backstage, room) == list(range(1, 201))
+    queued = await jobs_of(database, room, type_)
+    assert sorted(job.payload["first"] for job in queued) == list(range(1, 201))
+    sent = await told(backstage)
+    assert {sent[str(job.id)] for job in queued} == {1}
+
+
+async def test_events_that_come_together_make_one_job_where_so_declared(
+    database: Database, backstage: Backstage, room: UUID, actor: Declare
+) -> None:
+    seen: list[int] = []
+
+    async def count(work: Work, events: Any) -> None:
+        seen.append(len(events))
+
+    type_ = actor(count, together=True)
+    await happen(database, room, 25)
+    await backstage.settle(room)
+    [job] = await jobs_of(database, room, type_)
+    assert (job.payload, seen) == ({"first": 1, "last": 25}, [25])
+
+
+async def test_a_turn_passes_on_what_waits_and_says_whether_it_did(
+    database: Database, backstage: Backstage, room: UUID
+) -> None:
+    while await backstage.relay.turn():
+        pass
+    await happen(database, room)
+    assert await backstage.relay.turn() is True
+    assert await streamed(backstage, room) == [1]
+    assert await backstage.relay.turn() is False
+
+
+async def test_a_running_relay_is_woken_by_a_commit(
+    database: Database, backstage: Backstage, room: UUID, chosen_settings: Settings
+) -> None:
+    stop = asyncio.Event()
+    relay = Relay(database, backstage.redis, chosen_settings.database_url.get_secret_value())
+    running = asyncio.create_task(relay.run(stop))
+    try:
+        async with asyncio.timeout(10):
+            for number in range(1, 4):
+                await happen(database, room)
+                while len(await streamed(backstage, room)) < number:
+                    await asyncio.sleep(0.01)
+    finally:
+        stop.set()
+        await running
+
+
+async def test_streams_are_refilled_when_valkey_comes_back_empty(
+    database: Database, backstage: Backstage, room: UUID, chosen_settings: Settings
+) -> None:
+    await happen(database, room, 1_200)
+    await pass_all(backstage.relay, room, 3)
+    reading = live.Live(backstage.redis).read(room, after=1_190)
+    assert [entry.seq for batch in [await anext(reading), await anext(reading)] for entry in batch] == [
+        *range(1_191, 1_201)
+    ]
+    await backstage.redis.flushdb()
+    fresh = Relay(database, backstage.redis, chosen_settings.database_url.get_secret_value())
+    await fresh.turn()
+    assert await streamed(backstage, room) == list(range(1, 1_201))
+    await happen(database, room, 3)
+    await fresh.pass_on(room)
+    after: list[int] = []
+    while len(after) < 3:
+        after += [entry.seq for entry in await anext(reading)]
+    assert after == [1_201, 1_202, 1_203]
+    await reading.aclose()  # type: ignore[attr-defined]
+
+
+async def test_an_event_after_the_loss_of_valkey_brings_the_stream_back(
+    database: Database, backstage: Backstage, room: UUID
+) -> None:
+    await happen(database, room, 700)
+    await pass_all(backstage.relay, room, 2)
+    await backstage.redis.delete(live.stream_of(room))
+    await happen(database, room)
+    await backstage.relay.pass_on(room)
+    assert await streamed(backstage, room) == list(range(1, 702))
+
+
+async def test_workers_are_reminded_of_jobs_whose_message_was_lost(
+    database: Database, backstage: Backstage, room: UUID, actor: Declare, chosen_settings: Settings
+) -> None:
+    type_ = actor(nothing)
+    await happen(database, room, 3)
+    await backstage.relay.pass_on(room)
+    await backstage.redis.flushdb()
+    overdue, leased, waiting = await jobs_of(database, room, type_)
+    late = now() - timedelta(seconds=6)
+    async with work(database, room) as unit:
+        await unit.run(update(Job).where(Job.id == overdue.id).values(run_at=late))
+        await jobs.take(unit, leased.id)
+        await unit.run(update(Job).where(Job.id == waiting.id).values(run_at=now() + timedelta(seconds=60)))
+    await Relay(database, backstage.redis, chosen_settings.database_url.get_secret_value()).turn()
+    sent = await told(backstage)
+    assert [sent[str(job.id)] for job in (overdue, leased, waiting)] == [1, 0, 0]
