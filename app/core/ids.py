@@ -4,7 +4,7 @@ import base64
 import itertools
 import re
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import uuid_utils
@@ -15,6 +15,8 @@ _DECODE = bytes.maketrans(_CROCKFORD, _STANDARD)
 _THREE = tuple("".join(digits) for digits in itertools.product(_CROCKFORD.decode(), repeat=3))
 """The digits of every 15 bits: most of what is written out is ids, and `base64.b32encode` takes five times as long."""
 _LOW = (1 << 75) - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _TYPEID = re.compile(r"([a-z]{1,63}(?:_[a-z]+)*)_([0-7][0-9abcdefghjkmnpqrstvwxyz]{25})\Z")
 
 
@@ -36,11 +38,11 @@ def floor_at(moment: datetime) -> UUID:
 
 def moment_of(id_: UUID) -> datetime:
     """When a UUIDv7 says it was made, in UTC, to the millisecond."""
-    return datetime.fromtimestamp((id_.int >> 80) / 1000, UTC)
+    return _EPOCH + timedelta(milliseconds=id_.int >> 80)
 
 
 def _time_bits(moment: datetime) -> int:
-    microseconds = max(0, int(moment.timestamp() * 1_000_000 + 0.5))
+    microseconds = max(0, (moment - _EPOCH) // _MICROSECOND)
     milliseconds, rest = divmod(microseconds, 1000)
     return (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | (rest * 4096 // 1000) << 64
 

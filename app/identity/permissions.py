@@ -17,6 +17,7 @@ class Permission(StrEnum):
     CONNECTIONS_READ = "CONNECTIONS_READ"
     CONNECTIONS_MANAGE = "CONNECTIONS_MANAGE"
     JOBS_READ = "JOBS_READ"
+    JOBS_MANAGE = "JOBS_MANAGE"
 
 
 class Role(StrEnum):
@@ -43,6 +44,7 @@ _ADMIN = _MEMBER | {
     Permission.API_KEYS_MANAGE,
     Permission.CONNECTIONS_MANAGE,
     Permission.JOBS_READ,
+    Permission.JOBS_MANAGE,
 }
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {

@@ -1,7 +1,7 @@
 """Ingest: a batch of observations is stored once, matched, counted and announced, in one transaction."""
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import orjson
@@ -65,7 +65,7 @@ async def unknown_references(work: Work, observations: Mapping[int, Observation]
 
 async def accept(work: Work, observations: Sequence[Observation]) -> list[Receipt]:
     """Stores the observations that are new; a receipt for each, in their order."""
-    fresh, receipts = await _unseen(work, observations)
+    fresh, receipts, twins = await _unseen(work, observations)
     if fresh:
         await partitions.ensure(work, [row.observation.occurred_at for row in fresh])
         known, matches = await _matched(work, fresh)
@@ -79,30 +79,37 @@ async def accept(work: Work, observations: Sequence[Observation]) -> list[Receip
         added = {new.id for new in known.new_contacts} | {new.id for new in known.new_companies}
         for row, match in zip(fresh, matches, strict=True):
             receipts[row.position] = _receipt(row.id, match, added)
+    for position, first in twins.items():
+        receipts[position] = replace(receipts[first], duplicate=True, new_contact=False, new_company=False)
     return [receipts[position] for position in range(len(observations))]
 
 
-async def _unseen(work: Work, observations: Sequence[Observation]) -> tuple[list[_Fresh], dict[int, Receipt]]:
-    """Claims the keys of the batch; the rows whose key is new, and receipts for those that are not."""
+async def _unseen(
+    work: Work, observations: Sequence[Observation]
+) -> tuple[list[_Fresh], dict[int, Receipt], dict[int, int]]:
+    """Claims the keys of the batch: the rows that are new, receipts for those stored before, and the rows that
+    repeat an earlier one of the same batch."""
     ids = [id_at(observation.occurred_at) for observation in observations]
+    keys = [_key(observation) for observation in observations]
     first: dict[str, int] = {}
-    for position, observation in enumerate(observations):
-        if observation.key is not None:
-            first.setdefault(_key(observation), position)
+    for position, key in enumerate(keys):
+        if key is not None:
+            first.setdefault(key, position)
     claimed = await _claim(work, {key: ids[position] for key, position in first.items()})
-    earlier = await _signals_of(work, [key for key in first if key not in claimed])
-    fresh, receipts = [], {}
-    for position, observation in enumerate(observations):
-        key = _key(observation) if observation.key is not None else None
-        if key is None or (key in claimed and first[key] == position):
-            fresh.append(_Fresh(position, ids[position], observation))
-        else:
-            receipts[position] = Receipt(earlier.get(key) or ids[first[key]], duplicate=True)
-    return fresh, receipts
+    earlier = await _earlier(work, [key for key in first if key not in claimed])
+    receipts = {first[key]: receipt for key, receipt in earlier.items()}
+    twins = {i: first[key] for i, key in enumerate(keys) if key is not None and first[key] != i}
+    fresh = [
+        _Fresh(position, ids[position], observation)
+        for position, observation in enumerate(observations)
+        if position not in receipts and position not in twins
+    ]
+    return fresh, receipts, twins
 
 
-def _key(observation: Observation) -> str:
-    return f"{observation.source} {observation.key}"  # a source has no space, so that no two pairs meet
+def _key(observation: Observation) -> str | None:
+    """What makes the observation unique. A source has no space, so that no two pairs meet."""
+    return None if observation.key is None else f"{observation.source} {observation.key}"
 
 
 async def _claim(work: Work, keys: dict[str, UUID]) -> set[str]:
@@ -114,15 +121,28 @@ async def _claim(work: Work, keys: dict[str, UUID]) -> set[str]:
     return {row.key for row in written}
 
 
-_SIGNALS_OF = Prepared(
-    select(SignalKey.key, SignalKey.signal_id).where(SignalKey.key == func.any(several("keys", SignalKey.key)))
+_EARLIER = Prepared(
+    select(
+        SignalKey.key,
+        SignalKey.signal_id,
+        Signal.contact_id,
+        Signal.company_id,
+        Signal.contact_rule,
+        Signal.company_rule,
+    )
+    .join(Signal, Signal.id == SignalKey.signal_id, isouter=True)
+    .where(SignalKey.key == func.any(several("keys", SignalKey.key)))
 )
 
 
-async def _signals_of(work: Work, keys: list[str]) -> dict[str, UUID]:
+async def _earlier(work: Work, keys: list[str]) -> dict[str, Receipt]:
+    """Receipts for signals that were stored before, as they stand now."""
     if not keys:
         return {}
-    return {row.key: row.signal_id for row in await work.rows(_SIGNALS_OF, keys=keys)}
+    return {
+        row.key: Receipt(row.signal_id, True, row.contact_id, row.company_id, row.contact_rule, row.company_rule)
+        for row in await work.rows(_EARLIER, keys=keys)
+    }
 
 
 async def _matched(work: Work, fresh: Sequence[_Fresh]) -> tuple[Knowledge, list[Match]]:

@@ -23,6 +23,6 @@ class JobPayload(Payload):
 
 @strawberry.type
 class Mutation:
-    @mutation(JobPayload, Permission.JOBS_READ, "Queues a dead or failed job again, with fresh attempts.")
+    @mutation(JobPayload, Permission.JOBS_MANAGE, "Queues a dead or failed job again, with fresh attempts.")
     async def job_replay(self, info: Info, input: JobReplayInput) -> JobPayload:
         return JobPayload(job=as_node(await jobs.replay(info.context.work, key_of(JobModel, input.id))))

@@ -1,6 +1,7 @@
 """The embedded engines against real processes: data survives crashes, and nobody else's files are touched."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import stat
@@ -109,7 +110,8 @@ def test_engines_recover_when_everything_was_killed(folder: Path) -> None:
     write(running)
     leash = [int(pid) for pid in Path(f"/proc/{owner.pid}/task/{owner.pid}/children").read_text().split()]
     for pid in {owner.pid, *leash, *pids_of(folder)}:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it may end by itself when its parent is gone
+            os.kill(pid, signal.SIGKILL)
     owner.communicate()
     with engines(folder) as again:
         assert_kept(again)
@@ -131,7 +133,8 @@ def test_orphans_of_a_crash_are_stopped_before_the_next_start(folder: Path) -> N
     children = Path(f"/proc/{owner.pid}/task/{owner.pid}/children").read_text().split()
     served = pids_of(folder)
     for pid in {owner.pid, *map(int, children)} - set(served):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     owner.communicate()
     assert set(served) <= set(pids_of(folder))
     with engines(folder) as again:
