@@ -13,7 +13,7 @@ from app.core.sets import Columns, add_rows
 from app.core.statements import Prepared, several
 from app.core.work import Work
 from app.crm.models import Company, Contact
-from app.signals import attribution, knowledge, partitions, rollups
+from app.signals import attribution, knowledge, partitions, rollups, traits
 from app.signals.events import SignalsCreated
 from app.signals.matching import Knowledge, Match, decide
 from app.signals.models import Rule, Signal, SignalKey
@@ -69,6 +69,7 @@ async def accept(work: Work, observations: Sequence[Observation]) -> list[Receip
     if fresh:
         await partitions.ensure(work, [row.observation.occurred_at for row in fresh])
         known, matches = await _matched(work, fresh)
+        await traits.fill(work, [(r.observation, m) for r, m in zip(fresh, matches, strict=True)])
         await _store(work, fresh, matches)
         counted = [
             rollups.Counted(m.company, known.person(m), r.observation) for r, m in zip(fresh, matches, strict=True)
