@@ -20,9 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.core import jobs, live, outbox, unscoped
 from app.core.clock import now
 from app.core.db import OUTBOX_CHANNEL, Database, driver_url
-from app.core.jobs import Job, JobStatus
 from app.core.live import Entry
-from app.core.outbox import OutboxHead, OutboxMark
+from app.core.outbox import OutboxMark
 from app.core.telemetry import EVENTS
 from app.core.work import Work, work
 from workers.actors import ACTORS
@@ -132,7 +131,7 @@ class Relay:
         if await self._redis.exists(_EPOCH):
             return
         async with unscoped.begin(self._database) as session:
-            tenants = list((await session.scalars(select(OutboxHead.organization_id))).all())
+            tenants = list((await session.scalars(outbox.organizations())).all())
         for tenant in tenants:
             async with work(self._database, tenant) as unit:
                 mark = await self._mark(unit)
@@ -147,29 +146,13 @@ class Relay:
 
     async def _waiting(self) -> list[UUID]:
         """The organizations that have events to pass on."""
-        behind = (
-            select(OutboxHead.organization_id)
-            .outerjoin(OutboxMark, OutboxMark.organization_id == OutboxHead.organization_id)
-            .where(OutboxHead.last_seq > func.coalesce(OutboxMark.relayed_seq, 0))
-            .limit(BATCH)
-        )
         async with unscoped.begin(self._database) as session:
-            return list((await session.scalars(behind)).all())
+            return list((await session.scalars(outbox.behind(BATCH))).all())
 
     async def _remind(self) -> None:
         """Tells the workers again of jobs whose message was lost, whose worker died, or whose retry is due."""
-        at = now()
-        overdue = (
-            select(Job.organization_id, Job.id)
-            .where(
-                Job.status.in_([JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.FAILED]),
-                Job.run_at <= at - OVERDUE,
-            )
-            .order_by(Job.run_at)
-            .limit(BATCH)
-        )
         async with unscoped.begin(self._database) as session:
-            late = (await session.execute(overdue)).all()
+            late = (await session.execute(jobs.overdue(now() - OVERDUE, BATCH))).all()
         for tenant, job in late:
             await asyncio.to_thread(send, tenant, job)
 

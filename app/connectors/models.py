@@ -4,10 +4,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, Index, LargeBinary, text
+from sqlalchemy import BigInteger, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Entity, text_of
+from app.core.db import Entity, index, text_of
 
 
 class ConnectionStatus(StrEnum):
@@ -31,4 +31,4 @@ class ProviderConnection(Entity):
     )
     last_received_at: Mapped[datetime | None] = mapped_column(doc="When the last delivery came.")
 
-    __table_args__ = (Index(None, "organization_id", "provider", "id"),)
+    __table_args__ = (index("provider", "id"),)

@@ -12,7 +12,19 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy import ColumnElement, DateTime, Enum, ForeignKeyConstraint, MetaData, Select, String, Uuid, text
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Enum,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Select,
+    String,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -114,6 +126,16 @@ class Entity(Tenant):
 def reference(target: str, *, on_delete: str | None = None, **options: Any) -> Any:
     """A column that points at the `id` of tenant table `target` within the same organization."""
     return mapped_column(Uuid, info={"references": target, "on_delete": on_delete}, **options)
+
+
+def index(*columns: str, name: str | None = None, **options: Any) -> Index:
+    """An index of a tenant table: the organization first, as in every key."""
+    return Index(name, "organization_id", *columns, **options)
+
+
+def unique(*columns: str) -> UniqueConstraint:
+    """What no two rows of an organization share."""
+    return UniqueConstraint("organization_id", *columns)
 
 
 def text_of(length: int, **options: Any) -> Any:

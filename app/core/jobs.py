@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Index, String, Text, UniqueConstraint, Uui
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.clock import now
-from app.core.db import Entity
+from app.core.db import AnySelect, Entity
 from app.core.errors import Code, Refusal
 from app.core.filters import Filterable
 from app.core.ids import new_id
@@ -163,6 +163,17 @@ async def fail(work: Work, attempt: Attempt, error: str, *, retry: bool) -> None
         return
     wait = timedelta(seconds=5 * 3 ** (attempt.number - 1))
     await _end(work, attempt, JobStatus.FAILED, error, run_at=work.at + wait)
+
+
+def overdue(before: datetime, limit: int) -> AnySelect:
+    """The organization and id of jobs that could have been taken since then, oldest first; for the unscoped role."""
+    waiting = [JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.FAILED]
+    return (
+        select(Job.organization_id, Job.id)
+        .where(Job.status.in_(waiting), Job.run_at <= before)
+        .order_by(Job.run_at)
+        .limit(limit)
+    )
 
 
 async def replay(work: Work, id_: UUID) -> Job:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, String, Uuid, bindparam, select, text
+from sqlalchemy import BigInteger, DateTime, String, Uuid, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Tenant
+from app.core.db import AnySelect, Tenant
 from app.core.events import Event
 from app.core.statements import Prepared
 
@@ -76,6 +76,21 @@ def numbered(events: Sequence[Event], at: datetime) -> dict[str, Any]:
         "payloads": [event.model_dump_json() for event in events],
         "at": at,
     }
+
+
+def organizations() -> AnySelect:
+    """Every organization that has had an event; for the unscoped role."""
+    return select(OutboxHead.organization_id)
+
+
+def behind(limit: int) -> AnySelect:
+    """The organizations that have events to pass on; for the unscoped role."""
+    return (
+        organizations()
+        .outerjoin(OutboxMark, OutboxMark.organization_id == OutboxHead.organization_id)
+        .where(OutboxHead.last_seq > func.coalesce(OutboxMark.relayed_seq, 0))
+        .limit(limit)
+    )
 
 
 def after(seq: int, limit: int) -> Any:

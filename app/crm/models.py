@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import Index, text
+from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Entity, reference, text_of
+from app.core.db import Entity, index, reference, text_of
 
 
 class Lifecycle(StrEnum):
@@ -53,10 +53,10 @@ class Company(Entity):
     deleted_at: Mapped[datetime | None] = mapped_column(doc="When it was deleted; null while it is kept.")
 
     __table_args__ = (
-        Index("companies_domain_key", "organization_id", "domain", unique=True, postgresql_where=_KEPT),
-        Index(None, "organization_id", "name", "id"),
-        Index(None, "organization_id", "updated_at", "id"),
-        Index(None, "organization_id", "created_at", "id"),
+        index("domain", name="companies_domain_key", unique=True, postgresql_where=_KEPT),
+        index("name", "id"),
+        index("updated_at", "id"),
+        index("created_at", "id"),
     )
 
 
@@ -84,9 +84,9 @@ class Contact(Entity):
     deleted_at: Mapped[datetime | None] = mapped_column(doc="When it was deleted; null while it is kept.")
 
     __table_args__ = (
-        Index("contacts_email_key", "organization_id", "email", unique=True, postgresql_where=_KEPT),
-        Index(None, "organization_id", "company_id", "id"),
-        Index(None, "organization_id", "last_name", "id"),
-        Index(None, "organization_id", "updated_at", "id"),
-        Index(None, "organization_id", "created_at", "id"),
+        index("email", name="contacts_email_key", unique=True, postgresql_where=_KEPT),
+        index("company_id", "id"),
+        index("last_name", "id"),
+        index("updated_at", "id"),
+        index("created_at", "id"),
     )

@@ -5,11 +5,11 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import Index, SmallInteger
+from sqlalchemy import SmallInteger
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Entity, Tenant, reference
+from app.core.db import Entity, Tenant, index, reference
 
 
 class Tier(StrEnum):
@@ -38,7 +38,7 @@ class ScoringModel(Entity):
     version: Mapped[int] = mapped_column(doc="Counts up with each published change.")
     definition: Mapped[dict[str, Any]] = mapped_column(doc="Weights, half-life, caps and thresholds.")
 
-    __table_args__ = (Index("scoring_models_version_key", "organization_id", "version", unique=True),)
+    __table_args__ = (index("version", name="scoring_models_version_key", unique=True),)
 
 
 class Score(Tenant, references_organization=False):
@@ -54,7 +54,7 @@ class Score(Tenant, references_organization=False):
     model_id: Mapped[UUID] = reference("scoring_models", doc="The scoring model that was used.")
     computed_at: Mapped[datetime] = mapped_column(doc="When it was computed.")
 
-    __table_args__ = (Index(None, "organization_id", "value", "company_id"),)
+    __table_args__ = (index("value", "company_id"),)
 
 
 class ScoreSnapshot(Tenant, references_organization=False):

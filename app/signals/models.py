@@ -5,11 +5,11 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, SmallInteger, UniqueConstraint, Uuid, text
+from sqlalchemy import BigInteger, SmallInteger, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.clock import now
-from app.core.db import Tenant, reference, text_of
+from app.core.db import Tenant, index, reference, text_of, unique
 from app.core.ids import new_id
 from app.signals.observations import IdentityKind
 
@@ -48,13 +48,12 @@ class Signal(Tenant, references_organization=False):
     company_rule: Mapped[Rule | None] = mapped_column(doc="Why it was linked to the company.")
 
     __table_args__ = (
-        Index(None, "organization_id", "company_id", "id"),
-        Index(None, "organization_id", "contact_id", "id"),
-        Index(None, "organization_id", "type", "id"),
-        Index(
-            "signals_unattributed_idx",
-            "organization_id",
+        index("company_id", "id"),
+        index("contact_id", "id"),
+        index("type", "id"),
+        index(
             "identity_id",
+            name="signals_unattributed_idx",
             postgresql_where=text("contact_id IS NULL"),
         ),
         {"postgresql_partition_by": "RANGE (id)"},
@@ -92,9 +91,9 @@ class Identity(Tenant, references_organization=False):
     created_at: Mapped[datetime] = mapped_column(default=now, doc="When it was first seen.")
 
     __table_args__ = (
-        UniqueConstraint("organization_id", "kind", "value"),
-        Index(None, "organization_id", "root_id"),
-        Index(None, "organization_id", "contact_id"),
+        unique("kind", "value"),
+        index("root_id"),
+        index("contact_id"),
     )
 
 
