@@ -1,6 +1,7 @@
 """Outages: errors that say an engine is away, full or overrun, so that the same request may go well a little later."""
 
 import asyncpg
+import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from sqlalchemy.exc import DBAPIError
@@ -9,6 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from app.core.errors import Code, Refusal
 
 RETRY_AFTER_SECONDS = 2
+_log = structlog.get_logger(__name__)
 
 _AWAY = (
     ConnectionError,
@@ -19,6 +21,7 @@ _AWAY = (
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
     PoolTimeoutError,
@@ -34,7 +37,8 @@ def as_refusal(error: BaseException | None) -> Refusal | None:
     cause = _driver_error(error)
     if isinstance(cause, asyncpg.QueryCanceledError):
         return Refusal(Code.TIMEOUT, "this took too long and was stopped: ask for less")
-    if isinstance(cause, _AWAY) and "another operation is in progress" not in str(cause):
+    if isinstance(cause, _AWAY):
+        _log.warning("engine.trouble", error=f"{type(cause).__name__}: {cause}"[:300])
         return Refusal(Code.UNAVAILABLE, "the service is busy or restarting: try again shortly")
     return None
 

@@ -31,6 +31,14 @@ T = TypeVar("T", bound=Tenant)
 AnyResult: TypeAlias = Result[*tuple[Any, ...]]
 
 _COMPILED: Any = LRUCache(2_000)
+_BROKEN = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncio.CancelledError,
+)
+"""What leaves a connection in the middle of something: it is thrown away, not given to the next Work."""
 _TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
@@ -115,10 +123,14 @@ class Work:
 async def work(database: Database, organization: UUID) -> AsyncIterator[Work]:
     """Opens a Work; leaving it commits, an exception undoes everything."""
     async with database.sessions() as session:
-        await session.execute(bind(organization))
-        unit = Work(session, organization, now())
-        yield unit
-        await unit.finish()
+        try:
+            await session.execute(bind(organization))
+            unit = Work(session, organization, now())
+            yield unit
+            await unit.finish()
+        except _BROKEN:
+            await session.invalidate()
+            raise
     if unit.cursor is not None:
         database.committed.set()
 
