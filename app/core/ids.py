@@ -36,11 +36,6 @@ def floor_at(moment: datetime) -> UUID:
     return UUID(int=_time_bits(moment) | 0x8 << 60)
 
 
-def moment_of(id_: UUID) -> datetime:
-    """When a UUIDv7 says it was made, in UTC, to the millisecond."""
-    return _EPOCH + timedelta(milliseconds=id_.int >> 80)
-
-
 def _time_bits(moment: datetime) -> int:
     microseconds = max(0, (moment - _EPOCH) // _MICROSECOND)
     milliseconds, rest = divmod(microseconds, 1000)

@@ -11,6 +11,7 @@ from app.core.errors import Code, Problem
 from app.core.ids import id_at
 from app.core.sets import Columns, add_rows
 from app.core.statements import Prepared, several
+from app.core.telemetry import SIGNALS
 from app.core.work import Work
 from app.crm.models import Company, Contact
 from app.signals import attribution, knowledge, partitions, rollups, traits
@@ -80,6 +81,8 @@ async def accept(work: Work, observations: Sequence[Observation]) -> list[Receip
         added = {new.id for new in known.new_contacts} | {new.id for new in known.new_companies}
         for row, match in zip(fresh, matches, strict=True):
             receipts[row.position] = _receipt(row.id, match, added)
+    SIGNALS.labels("stored").inc(len(fresh))
+    SIGNALS.labels("duplicate").inc(len(observations) - len(fresh))
     for position, first in twins.items():
         receipts[position] = replace(receipts[first], duplicate=True, new_contact=False, new_company=False)
     return [receipts[position] for position in range(len(observations))]

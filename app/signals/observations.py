@@ -8,13 +8,12 @@ from uuid import UUID
 
 
 class IdentityKind(StrEnum):
-    """What an identity names. `DOMAIN` and `GROUP` name a company, the others a person."""
+    """What an identity names. `GROUP` names a company, the others a person."""
 
     EMAIL = "EMAIL"
     USER = "USER"
     ANONYMOUS = "ANONYMOUS"
     GITHUB = "GITHUB"
-    DOMAIN = "DOMAIN"
     GROUP = "GROUP"
 
 
