@@ -1,14 +1,19 @@
 """`python -m graph serve` runs the web process; `python -m graph schema` prints the schema."""
 
 import argparse
+import asyncio
 import socket
 import sys
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
 
+from app.core.config import Settings, settings
 from graph.asgi import application, stop_streams
-from graph.protocol import DoorProtocol
+from graph.connections import Connections, raise_file_limit
+from graph.protocol import DoorProtocol, SocketProtocol
 from graph.schema import sdl
 
 
@@ -27,11 +32,20 @@ def main() -> None:
 
 
 class WebServer(uvicorn.Server):
-    """Ends live streams before it waits for requests: they would not end by themselves."""
+    """Looks after its connections, and ends live streams before it waits for requests: they would not end by
+    themselves."""
 
-    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+    def __init__(self, config: uvicorn.Config, app: Starlette, connections: Connections) -> None:
         super().__init__(config)
         self._app = app
+        self._connections = connections
+
+    async def main_loop(self) -> None:
+        sweeping = asyncio.create_task(self._connections.keep_swept())
+        try:
+            await super().main_loop()
+        finally:
+            sweeping.cancel()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await stop_streams(self._app)
@@ -39,25 +53,33 @@ class WebServer(uvicorn.Server):
 
 
 def run(host: str, port: int) -> None:
-    """Serves until told to stop; requests that are under way get ten seconds to finish."""
+    """Serves until told to stop; requests that are under way get six seconds to finish."""
     app = application()
+    raise_file_limit(settings().max_connections + 200)
+    server_of(app, settings(), host=host, port=port).run()
+
+
+def server_of(app: Starlette, chosen: Settings, **options: Any) -> WebServer:
+    """The server of the web process, not yet started; `options` are uvicorn's."""
+    proxies = [address.strip() for address in chosen.trusted_proxies.split(",") if address.strip()]
+    connections = Connections(chosen.max_connections, chosen.max_address_connections, frozenset(proxies))
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         log_config=None,
         access_log=False,
         server_header=False,
-        http=DoorProtocol,
-        ws="websockets-sansio",
+        http=cast(Any, partial(DoorProtocol, connections=connections)),
+        ws=cast(Any, partial(SocketProtocol, connections=connections)),
         ws_max_size=256 * 1024,
         ws_per_message_deflate=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=6,
-        limit_concurrency=2_000,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
         backlog=1_024,
+        **options,
     )
-    WebServer(config, app).run()
+    return WebServer(config, app, connections)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket
 
 from app.core.config import Settings, settings
 from app.core.telemetry import configure
+from graph.admission import Admitted
 from graph.core.http import GraphQLDoor
 from graph.core.operations import Operations
 from graph.core.websocket import SocketDoor
@@ -65,7 +66,7 @@ def application_with(chosen: Settings) -> Starlette:
             Route("/metrics", health.metrics),
             Route("/openapi.json", openapi),
         ],
-        middleware=[Middleware(Noted), _cross_origin(chosen)],
+        middleware=[Middleware(Noted), _cross_origin(chosen), Middleware(Admitted, chosen)],
         exception_handlers={404: _not_found, 405: _not_allowed, Exception: _bug},
         lifespan=lifespan,
     )
@@ -86,7 +87,7 @@ def _cross_origin(chosen: Settings) -> Middleware:
             "X-Organization-Id",
             "X-Request-Id",
         ],
-        expose_headers=["Retry-After", "X-Request-Id"],
+        expose_headers=["RateLimit", "Retry-After", "X-Request-Id"],
         max_age=600,
     )
 

@@ -12,6 +12,7 @@ from app.core.db import Database
 from app.core.live import Live
 from app.core.work import Reads, Work
 from app.identity.principals import ANONYMOUS, Principal, authenticate
+from graph.core.asker import asker_of
 from graph.core.credentials import credentials_of
 from graph.server import Server
 
@@ -22,6 +23,7 @@ class Context:
 
     server: Server
     principal: Principal = ANONYMOUS
+    address: str = ""
     reads: Reads = field(default=None)  # type: ignore[assignment]
     last_event_id: str | None = None
     cursor: str | None = None
@@ -45,6 +47,11 @@ class Context:
         return self.server.live
 
     @property
+    def asker(self) -> Hashable:
+        """The key under which what this asker uses is counted."""
+        return asker_of(self.principal, self.address)
+
+    @property
     def rows_read(self) -> int:
         return self.reads.row_count
 
@@ -66,16 +73,16 @@ class Context:
 
     def fresh(self) -> "Context":
         """The same asker with reads and loaders of its own."""
-        return Context(self.server, self.principal)
+        return Context(self.server, self.principal, self.address)
 
 
-async def context_for(server: Server, headers: Mapping[str, str]) -> Context:
-    """The context of one operation; a refusal where the credentials are no good."""
+async def context_for(server: Server, headers: Mapping[str, str], address: str = "") -> Context:
+    """The context of what is asked with these headers; a refusal where the credentials are no good."""
     credentials = credentials_of(headers)
     if credentials is None:
-        return Context(server)
+        return Context(server, address=address)
     principal, reads = await authenticate(server.database, server.settings.secret_bytes, credentials)
-    return Context(server, principal, reads)
+    return Context(server, principal, address, reads)
 
 
 Info = strawberry.Info[Context, None]

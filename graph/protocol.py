@@ -1,20 +1,45 @@
-"""The HTTP protocol of the web process: uvicorn's, with a deadline for the head of a request.
+"""The protocols of the web process: uvicorn's, with deadlines, bounded buffers and a gentle end.
 
-uvicorn waits for ever for a client that opens a connection and says nothing, or half a header."""
+uvicorn waits for ever for a client that says nothing or half a header, buffers what nobody reads, and closes kept
+connections on stopping although a request may be on its way."""
 
 import asyncio
+import socket
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from graph.connections import Connections
 
 HEAD_SECONDS = 10.0
+DRAIN_SECONDS = 1.0
+STREAM_SEND_BUFFER = 32 * 1024
+STREAM_WRITE_LIMIT = 16 * 1024
+
+_REASON = b'{"status":503,"detail":"too many connections are open"}'
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: application/problem+json\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(_REASON), _REASON)
+)
 
 
 class DoorProtocol(HttpToolsProtocol):
+    """HTTP. The head of a request, and what is left of a body that nobody wants, must arrive in time."""
+
     _deadline: asyncio.TimerHandle | None = None
+    _stopping = False
+
+    def __init__(self, *arguments: Any, connections: Connections, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._connections = connections
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        if not self._connections.admit(transport):
+            transport.write(_FULL)
+            transport.close()
+            return
         self._arm()
 
     def on_message_begin(self) -> None:
@@ -23,11 +48,38 @@ class DoorProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._disarm()
+        if (b"accept", b"text/event-stream") in self.headers:
+            bound_buffers(self.transport)
         super().on_headers_complete()
+        if self._stopping and self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        self._disarm()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        body_is_whole = not self.cycle.more_body
+        super().on_response_complete()
+        if not body_is_whole:
+            self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        self._connections.release(self.transport)
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Lets a request that is on its way have its answer: the connection ends with that, or after a moment."""
+        self._stopping = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(DRAIN_SECONDS, self._close_if_idle)
+        else:
+            self.cycle.keep_alive = False
+
+    def _close_if_idle(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
 
     def _arm(self) -> None:
         self._disarm()
@@ -37,3 +89,27 @@ class DoorProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+class SocketProtocol(WebSocketsSansIOProtocol):
+    """WebSockets, which take over the connection of the request that opened them."""
+
+    def __init__(self, *arguments: Any, connections: Connections, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._connections = connections
+
+    def connection_made(self, transport: Any) -> None:
+        bound_buffers(transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.release(self.transport)
+        super().connection_lost(exc)
+
+
+def bound_buffers(transport: asyncio.Transport) -> None:
+    """Keeps little for a reader that does not read: what it misses waits in the stream, not in memory."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, STREAM_SEND_BUFFER)
+    transport.set_write_buffer_limits(high=STREAM_WRITE_LIMIT)

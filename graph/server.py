@@ -1,6 +1,6 @@
 """What the web process holds while it runs: settings, connections, budgets, open sockets."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
@@ -9,9 +9,14 @@ from starlette.websockets import WebSocket
 
 from app.core.config import Environment, Settings
 from app.core.db import Database
+from app.core.errors import Code, Refusal
 from app.core.live import Live
-from graph.core.budget import Budget
+from app.identity.attempts import Attempts
+from graph.core.quotas import Buckets, Shares
 from graph.core.standing import Standing
+
+BURST_SECONDS = 10
+"""How many seconds' worth of requests an asker may send at once."""
 
 
 @dataclass(slots=True)
@@ -46,7 +51,11 @@ class Server:
     database: Database
     redis: Redis
     live: Live
-    budget: Budget = field(default_factory=Budget)
+    requests: Buckets
+    streams: Shares
+    subscriptions: Shares
+    passwords: Attempts
+    budget: Buckets = field(default_factory=lambda: Buckets(200_000, 20_000))
     standing: Standing = field(default_factory=Standing)
     sockets: Sockets = field(default_factory=Sockets)
 
@@ -61,9 +70,23 @@ class Server:
         )
         async with opened as database:
             try:
-                yield cls(settings, database, redis, Live(redis))
+                yield cls(
+                    settings,
+                    database,
+                    redis,
+                    Live(redis),
+                    requests=Buckets(settings.request_rate * BURST_SECONDS, settings.request_rate),
+                    streams=Shares("streams and sockets", settings.max_streams),
+                    subscriptions=Shares("subscriptions", settings.max_streams * 2),
+                    passwords=Attempts(redis),
+                )
             finally:
                 await redis.aclose()
+
+    def count_request(self, asker: Hashable) -> None:
+        """Takes a request off what the asker may send; a `RATE_LIMITED` refusal where nothing is left."""
+        if wait := self.requests.take(asker):
+            raise Refusal(Code.RATE_LIMITED, f"too many requests: try again in {wait} s", retry_after=wait)
 
     @property
     def shows_graphiql(self) -> bool:

@@ -33,6 +33,13 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(10, ge=1, le=200, validation_alias="DEVSIGNAL_DATABASE_POOL_SIZE")
     statement_timeout_ms: int = Field(5_000, ge=100, le=600_000, validation_alias="DEVSIGNAL_STATEMENT_TIMEOUT_MS")
     worker_threads: int = Field(8, ge=1, le=64, validation_alias="DEVSIGNAL_WORKER_THREADS")
+    trusted_proxies: str = Field("", validation_alias="DEVSIGNAL_TRUSTED_PROXIES")
+    request_rate: int = Field(300, ge=1, le=1_000_000, validation_alias="DEVSIGNAL_REQUEST_RATE")
+    address_request_rate: int = Field(1_000, ge=1, le=1_000_000, validation_alias="DEVSIGNAL_ADDRESS_REQUEST_RATE")
+    max_requests_at_once: int = Field(1_000, ge=1, le=100_000, validation_alias="DEVSIGNAL_MAX_REQUESTS_AT_ONCE")
+    max_connections: int = Field(10_000, ge=10, le=1_000_000, validation_alias="DEVSIGNAL_MAX_CONNECTIONS")
+    max_address_connections: int = Field(2_000, ge=1, validation_alias="DEVSIGNAL_MAX_ADDRESS_CONNECTIONS")
+    max_streams: int = Field(2_000, ge=1, validation_alias="DEVSIGNAL_MAX_STREAMS")
     max_body_bytes: int = Field(
         4 * 1024 * 1024, ge=64 * 1024, le=64 * 1024 * 1024, validation_alias="DEVSIGNAL_MAX_BODY_BYTES"
     )

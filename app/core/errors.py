@@ -35,11 +35,16 @@ class Problem:
 
 
 class Refusal(Exception):
-    """Refuses a request for reasons its sender can mend; nothing of it was kept."""
+    """Refuses a request for reasons its sender can mend; nothing of it was kept.
 
-    def __init__(self, code: Code, message: str, path: tuple[str | int, ...] = ()) -> None:
+    `retry_after`: the seconds after which the same request may go well, where time is what it wants."""
+
+    def __init__(
+        self, code: Code, message: str, path: tuple[str | int, ...] = (), *, retry_after: int | None = None
+    ) -> None:
         super().__init__(message)
         self.problems: tuple[Problem, ...] = (Problem(code, message, path),)
+        self.retry_after = retry_after
 
     @property
     def code(self) -> Code:

@@ -39,7 +39,9 @@ def as_refusal(error: BaseException | None) -> Refusal | None:
         return Refusal(Code.TIMEOUT, "this took too long and was stopped: ask for less")
     if isinstance(cause, _AWAY):
         _log.warning("engine.trouble", error=f"{type(cause).__name__}: {cause}"[:300])
-        return Refusal(Code.UNAVAILABLE, "the service is busy or restarting: try again shortly")
+        return Refusal(
+            Code.UNAVAILABLE, "the service is busy or restarting: try again shortly", retry_after=RETRY_AFTER_SECONDS
+        )
     return None
 
 

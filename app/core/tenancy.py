@@ -27,8 +27,9 @@ FUNCTIONS = (
 
 
 def bind(organization: UUID) -> TextClause:
-    """The statement that binds the open transaction to `organization`."""
-    return text("SELECT set_tenant(:organization)").bindparams(bindparam("organization", organization))
+    """The statement that binds the open transaction to `organization`; it gives the database's time."""
+    bound = "SELECT transaction_timestamp() AS at, set_tenant(:organization)"
+    return text(bound).bindparams(bindparam("organization", organization))
 
 
 def criteria(organization: UUID) -> Any:

@@ -18,9 +18,8 @@ from sqlalchemy.sql.base import Executable
 from sqlalchemy.util import LRUCache
 
 from app.core import outbox
-from app.core.clock import now
 from app.core.constraints import violation
-from app.core.db import AnySelect, Base, Database, Row, Tenant
+from app.core.db import AnySelect, Base, Database, Entity, Row, Tenant
 from app.core.errors import Code, Refusal
 from app.core.events import Event
 from app.core.statements import DIALECT, Prepared
@@ -45,7 +44,8 @@ _TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 class Work:
     """What one mutation, one ingest call or one actor phase does: all of it is kept, or none.
 
-    `emit` says what happened; the events are stored with the data, as the transaction's last statement."""
+    `emit` says what happened; the events are stored with the data, as the transaction's last statement.
+    `at` is the database's time: processes whose clocks differ agree on what is due and what came first."""
 
     def __init__(self, session: AsyncSession, organization: UUID, at: datetime) -> None:
         self._session = session
@@ -67,10 +67,20 @@ class Work:
         """Sends what was added so far; a broken uniqueness or reference is a `Refusal` that names its field."""
         if not (self._session.new or self._session.dirty or self._session.deleted):
             return
+        self._date()
         try:
             await self._session.flush()
         except IntegrityError as error:
             raise violation(error) from None
+
+    def _date(self) -> None:
+        """Gives new and changed records the time of this Work."""
+        for row in self._session.new:
+            if isinstance(row, Entity):
+                row.created_at = row.updated_at = self.at
+        for row in self._session.dirty:
+            if isinstance(row, Entity) and self._session.is_modified(row):
+                row.updated_at = self.at
 
     async def run(self, statement: Executable, parameters: dict[str, Any] | None = None) -> AnyResult:
         """Executes a statement of the query builder; each tenant table in it is narrowed to the organization."""
@@ -124,8 +134,7 @@ async def work(database: Database, organization: UUID) -> AsyncIterator[Work]:
     """Opens a Work; leaving it commits, an exception undoes everything."""
     async with database.sessions() as session:
         try:
-            await session.execute(bind(organization))
-            unit = Work(session, organization, now())
+            unit = Work(session, organization, (await session.execute(bind(organization))).one().at)
             yield unit
             await unit.finish()
         except _BROKEN:

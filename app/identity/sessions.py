@@ -15,6 +15,7 @@ from app.core.db import Database
 from app.core.errors import Code, Refusal
 from app.core.ids import new_id
 from app.identity import passwords, tokens
+from app.identity.attempts import Attempt, Attempts
 from app.identity.models import LoginSession, Membership, User
 from app.identity.records import Credentials
 
@@ -28,12 +29,19 @@ class SessionTokens:
     expires_at: datetime
 
 
-async def login(database: Database, secret: bytes, credentials: Credentials) -> SessionTokens:
-    """Opens a session; one and the same refusal for an unknown address and for a wrong password."""
+async def login(
+    database: Database, secret: bytes, credentials: Credentials, attempts: Attempts, address: str
+) -> SessionTokens:
+    """Opens a session; one and the same refusal for an unknown e-mail address and for a wrong password.
+
+    `address` is the network address that it comes from: `RATE_LIMITED` after too many wrong ones."""
+    attempt = Attempt(credentials.email, address)
+    await attempts.refuse_too_many(attempt)
     async with unscoped.begin(database) as session:
         known = select(User.id, User.password_hash).where(User.email == credentials.email)
         user = (await session.execute(known)).one_or_none()
     if not await passwords.matches(user.password_hash if user else None, credentials.password) or not user:
+        await attempts.note_wrong(attempt)
         raise Refusal(Code.UNAUTHENTICATED, "the e-mail address or the password is wrong")
     return await open_session(database, secret, user.id)
 

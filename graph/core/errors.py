@@ -56,7 +56,12 @@ def formatted(error: GraphQLError) -> dict[str, Any]:
 
 def _of_refusal(refusal: Refusal) -> Mapping[str, Any]:
     paths = [{"message": p.message, "path": [str(part) for part in p.path]} for p in refusal.problems if p.path]
-    return {"code": refusal.code.value, **({"problems": paths} if paths else {})}
+    shown: dict[str, Any] = {"code": refusal.code.value}
+    if paths:
+        shown["problems"] = paths
+    if refusal.retry_after is not None:
+        shown["retryAfter"] = refusal.retry_after
+    return shown
 
 
 def _masked(cause: BaseException, error: GraphQLError) -> tuple[str, Mapping[str, Any]]:

@@ -12,9 +12,10 @@ from graphql import OperationType
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
-from app.core.errors import Code, Refusal
-from app.core.outages import RETRY_AFTER_SECONDS, as_refusal
-from graph.context import context_for
+from app.core.errors import Refusal
+from app.core.outages import as_refusal
+from graph.context import Context, context_for
+from graph.core.asker import address_of
 from graph.core.bodies import BodyError, json_body
 from graph.core.disconnects import while_connected
 from graph.core.errors import STATUS, refused
@@ -54,12 +55,12 @@ class GraphQLDoor:
 
     async def _answer(self, request: Request, operation: Operation, media: str) -> Response:
         try:
-            context = await context_for(self._server, request.headers)
+            context = await self._context(request)
         except Exception as error:
             refusal = error if isinstance(error, Refusal) else as_refusal(error)
             if refusal is None:
                 raise
-            return _response(media, {"errors": [refused(refusal)]}, STATUS[refusal.code], _retry(refusal.code))
+            return _response(media, {"errors": [refused(refusal)]}, STATUS[refusal.code])
         if media == EVENTS:
             context.last_event_id = request.headers.get("last-event-id")
             return StreamingResponse(
@@ -75,12 +76,23 @@ class GraphQLDoor:
             answer = await while_connected(request, self._operations.run(operation, context))
         except Rejected as error:
             await context.reads.close()
-            if wait := error.errors[0]["extensions"].get("retryAfter"):
-                return _response(media, {"errors": error.errors}, 429, {"Retry-After": str(wait)})
+            if "retryAfter" in error.errors[0]["extensions"]:
+                return _response(media, {"errors": error.errors}, 429)
             return _response(media, {"errors": error.errors}, 400 if media == GRAPHQL_JSON else 200)
         if answer is None:
             return Response(status_code=499)  # nobody is there to read it
         return _answered(media, answer)
+
+    async def _context(self, request: Request) -> Context:
+        """Who asks, their request counted; a refusal where they are nobody or have asked too often."""
+        context = await context_for(self._server, request.headers, address_of(request.scope))
+        request.state.asker = context.asker
+        try:
+            self._server.count_request(context.asker)
+        except Refusal:
+            await context.reads.close()
+            raise
+        return context
 
 
 def _media(request: Request) -> str | None:
@@ -133,57 +145,63 @@ def _method_refusal(request: Request, operation: Operation, media: str) -> Respo
     return None
 
 
-def _response(media: str, answer: Answer, status: int, headers: Mapping[str, str] | None = None) -> Response:
+def _response(media: str, answer: Answer, status: int) -> Response:
     kind = JSON if media == EVENTS else media
-    return Response(orjson.dumps(answer), status, media_type=f"{kind}; charset=utf-8", headers=dict(headers or {}))
+    response = Response(orjson.dumps(answer), status, media_type=f"{kind}; charset=utf-8")
+    if status in (429, 503) and (wait := answer["errors"][0]["extensions"].get("retryAfter")):
+        response.headers["Retry-After"] = str(wait)
+    return response
 
 
 def _answered(media: str, answer: Answer) -> Response:
-    """The answer; 503 where it is nothing but an engine's trouble, so that clients and proxies try again."""
-    code = answer["errors"][0]["extensions"]["code"] if answer["data"] is None and "errors" in answer else None
-    if code == Code.UNAVAILABLE:
-        return _response(media, answer, STATUS[Code.UNAVAILABLE], _retry(Code.UNAVAILABLE))
+    """The answer; 429 or 503 where it only says to try again later, so that clients and proxies do."""
+    if answer["data"] is None and "errors" in answer:
+        extensions = answer["errors"][0]["extensions"]
+        if "retryAfter" in extensions:
+            return _response(media, answer, STATUS[extensions["code"]])
     return _response(media, answer, 200)
-
-
-def _retry(code: Code) -> Mapping[str, str]:
-    return {"Retry-After": str(RETRY_AFTER_SECONDS)} if code is Code.UNAVAILABLE else {}
 
 
 def _refusal(media: str, status: int, error: Mapping[str, Any]) -> Response:
     return _response(media, {"errors": [error]}, status)
 
 
-async def _events(operations: Operations, operation: Operation, context: Any) -> AsyncIterator[bytes]:
-    """The answers as server-sent events, with a comment while nothing happens so that proxies keep the line."""
-    if operation.kind is not OperationType.SUBSCRIPTION:
-        try:
+async def _events(operations: Operations, operation: Operation, context: Context) -> AsyncIterator[bytes]:
+    """The answers as server-sent events; what is refused is told as one."""
+    try:
+        if operation.kind is OperationType.SUBSCRIPTION:
+            with context.server.streams.held(context.asker):
+                async with aclosing(operations.follow(operation, context)) as answers:
+                    async for event in _as_they_come(answers, context):
+                        yield event
+        else:
             yield _event(await operations.run(operation, context))
-        except Rejected as error:
-            yield _event({"errors": error.errors})
-        yield _COMPLETE
-        return
-    async with aclosing(operations.follow(operation, context)) as answers:
-        upcoming: asyncio.Future[Answer] | None = None
-        try:
-            while True:
-                upcoming = upcoming or asyncio.ensure_future(anext(answers))
-                done, _ = await asyncio.wait([upcoming], timeout=_HEARTBEAT_SECONDS)
-                if not done:
-                    yield b":\n\n"
-                    continue
-                answer, upcoming = upcoming.result(), None
-                yield _event(answer, context.cursor)
-        except StopAsyncIteration:
-            pass
-        except Rejected as error:
-            yield _event({"errors": error.errors})
-        finally:
-            if upcoming is not None:
-                upcoming.cancel()
-                await asyncio.wait([upcoming])
+    except Rejected as error:
+        yield _event({"errors": error.errors})
+    except Refusal as refusal:
+        yield _event({"errors": [refused(refusal)]})
     if not context.live.closing:  # a client that is told nothing comes back
         yield _COMPLETE
+
+
+async def _as_they_come(answers: AsyncIterator[Answer], context: Context) -> AsyncIterator[bytes]:
+    """An event per answer, with a comment while nothing happens so that proxies keep the line."""
+    upcoming: asyncio.Future[Answer] | None = None
+    try:
+        while True:
+            upcoming = upcoming or asyncio.ensure_future(anext(answers))
+            done, _ = await asyncio.wait([upcoming], timeout=_HEARTBEAT_SECONDS)
+            if not done:
+                yield b":\n\n"
+                continue
+            answer, upcoming = upcoming.result(), None
+            yield _event(answer, context.cursor)
+    except StopAsyncIteration:
+        return
+    finally:
+        if upcoming is not None:
+            upcoming.cancel()
+            await asyncio.wait([upcoming])
 
 
 _COMPLETE = b"event: complete\ndata:\n\n"

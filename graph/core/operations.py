@@ -22,10 +22,11 @@ from graphql.pyutils import is_awaitable
 from pydantic_core import PydanticCustomError
 from sqlalchemy.util import LRUCache
 
+from app.core.errors import Refusal
 from app.core.records import storable_json
 from graph.context import Context
 from graph.core.direct import must_wait
-from graph.core.errors import LimitExceeded, formatted
+from graph.core.errors import LimitExceeded, formatted, refused
 from graph.core.limits import MAX_TOKENS, Measure, measure, refuse_overlaps
 
 Answer = dict[str, Any]
@@ -95,10 +96,7 @@ class Operations:
     async def run(self, operation: Operation, context: Context) -> Answer:
         """Executes a query or mutation; the answer as it goes out. `Rejected` where the asker's budget is spent or
         the variables do not fit."""
-        try:
-            context.server.budget.spend(context.principal, operation.measure.cost)
-        except LimitExceeded as error:
-            raise Rejected([formatted(error)]) from None
+        self._spend(operation.measure.cost, context)
         try:
             result: Any = execute(
                 self._schema,
@@ -118,6 +116,15 @@ class Operations:
 
     async def follow(self, operation: Operation, context: Context) -> AsyncGenerator[Answer, None]:
         """Executes a subscription; an answer per event. `Rejected` where it cannot start, or cannot go on."""
+        try:
+            with context.server.subscriptions.held(context.asker):
+                async with aclosing(self._follow(operation, context)) as answers:
+                    async for answer in answers:
+                        yield answer
+        except Refusal as refusal:
+            raise Rejected([refused(refusal)]) from None
+
+    async def _follow(self, operation: Operation, context: Context) -> AsyncGenerator[Answer, None]:
         source: Any = subscribe(
             self._schema,
             operation.document,
@@ -134,12 +141,18 @@ class Operations:
                 await context.refresh()
                 yield _answer(result)
 
+    def _spend(self, cost: int, context: Context) -> None:
+        if wait := context.server.budget.take(context.asker, cost):
+            throttle = context.server.budget.throttle(context.asker)
+            message = f"the cost budget is spent: try again in {wait} s"
+            raise Rejected([formatted(LimitExceeded(message, retryAfter=wait, **throttle))])
+
     def _cost(self, operation: Operation, context: Context) -> Mapping[str, Any]:
         """What the operation could have fetched, what it did, and what is left to the asker."""
         return {
             "requested": operation.measure.cost,
             "actual": context.rows_read,
-            "throttle": context.server.budget.shown(context.principal),
+            "throttle": context.server.budget.throttle(context.asker),
         }
 
     def _chosen(self, document: DocumentNode, name: str | None) -> OperationDefinitionNode:

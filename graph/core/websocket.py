@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,13 +13,20 @@ from graphql import OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.core.errors import Refusal
+from app.core.outages import as_refusal
 from graph.context import Context, context_for
+from graph.core.asker import address_of
+from graph.core.errors import refused
 from graph.core.operations import Asked, Operations, Rejected
+from graph.core.quotas import Buckets
 from graph.server import Server
 
 PROTOCOL = "graphql-transport-ws"
 _INIT_SECONDS = 10
+_IDLE_SECONDS = 300
 _MAX_OPERATIONS = 100
+_MESSAGES_AT_ONCE = 500
+_MESSAGE_RATE = 50
 _log = structlog.get_logger(__name__)
 
 
@@ -70,6 +77,8 @@ class Conversation:
         self._greeted = False
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sending = asyncio.Lock()
+        self._messages = Buckets(_MESSAGES_AT_ONCE, _MESSAGE_RATE)
+        self._share = ExitStack()
 
     async def run(self) -> None:
         try:
@@ -77,7 +86,7 @@ class Conversation:
                 while self._context is None:
                     await self._take(await self._message())
             while True:
-                await self._take(await self._message())
+                await self._take(await self._message_before_idle())
         except TimeoutError:
             await self._close(4408, "Connection initialisation timeout")
         except Closed as closed:
@@ -87,10 +96,22 @@ class Conversation:
         finally:
             await self._end()
 
+    async def _message_before_idle(self) -> Mapping[str, Any]:
+        """The next message; a socket on which nothing has run for long while nothing is said is given up."""
+        while True:
+            try:
+                async with asyncio.timeout(_IDLE_SECONDS):
+                    return await self._message()
+            except TimeoutError:
+                if not self._tasks:
+                    raise Closed(1001, "Idle: reconnect when there is something to ask") from None
+
     async def _message(self) -> Mapping[str, Any]:
         received = await self._socket.receive()
         if received["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(received.get("code", 1005))
+        if self._messages.take(""):
+            raise Closed(1008, "Too many messages")
         if received.get("text") is None:
             raise Closed(4400, "Messages must be text")
         try:
@@ -124,10 +145,18 @@ class Conversation:
             raise Closed(4400, "The payload of connection_init must be an object")
         headers = {k.lower(): v for k, v in (payload or {}).items() if isinstance(v, str)}
         try:
-            context = await context_for(self._server, headers)
+            context = await context_for(self._server, headers, address_of(self._socket.scope))
         except Refusal:
             raise Closed(4403, "Forbidden") from None
+        except Exception as error:
+            if as_refusal(error) is None:
+                raise
+            raise Closed(1013, "Try again later") from None
         await context.reads.close()
+        try:
+            self._share.enter_context(self._server.streams.held(context.asker))
+        except Refusal as refusal:
+            raise Closed(1013, str(refusal)) from None
         self._context = context
         await self._send({"type": "connection_ack"})
 
@@ -153,6 +182,7 @@ class Conversation:
 
     async def _run(self, id_: str, asked: Asked, context: Context) -> None:
         try:
+            self._count(context)
             operation = self._operations.prepare(asked)
             if operation.kind is OperationType.SUBSCRIPTION:
                 async with aclosing(self._operations.follow(operation, context)) as answers:
@@ -167,6 +197,12 @@ class Conversation:
             await self._finish(id_, {"id": id_, "type": "error", "payload": error.errors})
         except (WebSocketDisconnect, RuntimeError):
             self._tasks.pop(id_, None)  # nobody is there to be told
+
+    def _count(self, context: Context) -> None:
+        try:
+            self._server.count_request(context.asker)
+        except Refusal as refusal:
+            raise Rejected([refused(refusal)]) from None
 
     async def _finish(self, id_: str, message: Mapping[str, Any]) -> None:
         """Frees the id before the last message: the client may use it again at once."""
@@ -183,6 +219,7 @@ class Conversation:
             await self._socket.close(code, reason[:120])
 
     async def _end(self) -> None:
+        self._share.close()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

@@ -9,6 +9,7 @@ from app.core.errors import Code, Refusal
 from app.core.outages import as_refusal
 from app.identity.permissions import Permission
 from app.identity.principals import ANONYMOUS, Credentials, Principal, authenticate
+from graph.core.asker import address_of, asker_of
 from graph.core.bodies import BodyError
 from graph.core.credentials import credentials_of
 from graph.core.permission import demand
@@ -40,14 +41,18 @@ def guarded(endpoint: Endpoint) -> Endpoint:
 
 async def asker(server: Server, request: Request, permission: Permission) -> Principal:
     """Who sends the request, if they may; a refusal otherwise."""
-    return await permitted(server, credentials_of(request.headers), permission)
+    return await permitted(server, request, credentials_of(request.headers), permission)
 
 
-async def permitted(server: Server, credentials: Credentials | None, permission: Permission) -> Principal:
+async def permitted(
+    server: Server, request: Request, credentials: Credentials | None, permission: Permission
+) -> Principal:
     if credentials is None:
         demand(ANONYMOUS, permission)
         raise Refusal(Code.UNAUTHENTICATED, "send an API key")
     principal, reads = await authenticate(server.database, server.settings.secret_bytes, credentials)
     await reads.close()
+    request.state.asker = asker_of(principal, address_of(request.scope))
+    server.count_request(request.state.asker)
     demand(principal, permission)
     return principal

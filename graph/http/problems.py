@@ -7,7 +7,6 @@ import orjson
 from starlette.responses import Response
 
 from app.core.errors import Problem, Refusal
-from app.core.outages import RETRY_AFTER_SECONDS
 from graph.core.errors import STATUS
 
 
@@ -19,7 +18,7 @@ def problem(status: int, detail: str, **more: Any) -> Response:
         "detail": detail,
         **more,
     }
-    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": str(RETRY_AFTER_SECONDS)}}.get(status)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
     return Response(orjson.dumps(body), status, headers, media_type="application/problem+json")
 
 
@@ -27,7 +26,10 @@ def refused(refusal: Refusal) -> Response:
     """The refusal with each of its problems under `errors`."""
     errors = [shown(one) for one in refusal.problems if one.path]
     more = {"code": refusal.code.value, **({"errors": errors} if errors else {})}
-    return problem(STATUS[refusal.code], str(refusal), **more)
+    answer = problem(STATUS[refusal.code], str(refusal), **more)
+    if refusal.retry_after is not None:
+        answer.headers["Retry-After"] = str(refusal.retry_after)
+    return answer
 
 
 def shown(one: Problem) -> dict[str, Any]:

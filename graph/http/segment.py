@@ -33,7 +33,7 @@ class SegmentDoor:
         body = parsed(await raw_body(request, MAX_BATCH_BYTES))
         key = segment.write_key(request.headers.get("authorization"), body)
         credentials = Credentials(key) if key else None
-        principal = await permitted(self._server, credentials, Permission.SIGNALS_WRITE)
+        principal = await permitted(self._server, request, credentials, Permission.SIGNALS_WRITE)
         try:
             said = segment.observations(call, body, now())
         except Refusal as refusal:

@@ -92,7 +92,9 @@ class Mutation:
     @account_mutation(SessionPayload, "Logs a person in.", signed_in=False)
     async def login(self, info: Info, input: LoginInput) -> SessionPayload:
         context = info.context
-        opened = await sessions.login(context.database, context.settings.secret_bytes, input.record())
+        opened = await sessions.login(
+            context.database, context.settings.secret_bytes, input.record(), context.server.passwords, context.address
+        )
         return SessionPayload(session=as_node(opened))
 
     @account_mutation(

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 
 from app.core.config import Settings
 from graph import protocol
+from graph.__main__ import server_of
 from graph.asgi import application_with
 from graph.core import bodies
 from tests.factories.web import free_port
@@ -27,10 +27,7 @@ HALVES = {
 async def hasty(settings: Settings) -> AsyncIterator[str]:
     """The web process with short deadlines, in this process."""
     port = free_port()
-    config = uvicorn.Config(
-        application_with(settings), port=port, http=protocol.DoorProtocol, log_config=None, timeout_keep_alive=1
-    )
-    server = uvicorn.Server(config)
+    server = server_of(application_with(settings), settings, port=port)
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
