@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 
+from graph.core.ending import end
+
 T = TypeVar("T")
 PATIENCE_SECONDS = 0.25
 
@@ -19,9 +21,7 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T |
             await _first(task, request)
         return task.result() if task.done() else None
     finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait([task])
+        await end(task)
 
 
 async def _first(task: asyncio.Future[Any], request: Request) -> None:

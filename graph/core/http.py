@@ -18,6 +18,7 @@ from graph.context import Context, context_for
 from graph.core.asker import address_of
 from graph.core.bodies import BodyError, json_body
 from graph.core.disconnects import while_connected
+from graph.core.ending import end
 from graph.core.errors import STATUS, refused
 from graph.core.graphiql import PAGE
 from graph.core.operations import Answer, Asked, Operation, Operations, Rejected
@@ -171,6 +172,7 @@ async def _events(operations: Operations, operation: Operation, context: Context
     try:
         if operation.kind is OperationType.SUBSCRIPTION:
             with context.server.streams.held(context.asker):
+                yield _NOTHING_YET
                 async with aclosing(operations.follow(operation, context)) as answers:
                     async for event in _as_they_come(answers, context):
                         yield event
@@ -192,7 +194,7 @@ async def _as_they_come(answers: AsyncIterator[Answer], context: Context) -> Asy
             upcoming = upcoming or asyncio.ensure_future(anext(answers))
             done, _ = await asyncio.wait([upcoming], timeout=_HEARTBEAT_SECONDS)
             if not done:
-                yield b":\n\n"
+                yield _NOTHING_YET
                 continue
             answer, upcoming = upcoming.result(), None
             yield _event(answer, context.cursor)
@@ -200,10 +202,10 @@ async def _as_they_come(answers: AsyncIterator[Answer], context: Context) -> Asy
         return
     finally:
         if upcoming is not None:
-            upcoming.cancel()
-            await asyncio.wait([upcoming])
+            await end(upcoming)
 
 
+_NOTHING_YET = b":\n\n"
 _COMPLETE = b"event: complete\ndata:\n\n"
 
 

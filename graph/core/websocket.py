@@ -16,6 +16,7 @@ from app.core.errors import Refusal
 from app.core.outages import as_refusal
 from graph.context import Context, context_for
 from graph.core.asker import address_of
+from graph.core.ending import end
 from graph.core.errors import refused
 from graph.core.operations import Asked, Operations, Rejected
 from graph.core.quotas import Buckets
@@ -133,7 +134,7 @@ class Conversation:
             case "subscribe":
                 await self._start(message)
             case "complete":
-                self._stop(message.get("id"))
+                await self._stop(message.get("id"))
             case _:
                 raise Closed(4400, "Unknown message type")
 
@@ -174,11 +175,12 @@ class Conversation:
             return
         self._tasks[id_] = asyncio.create_task(self._run(id_, asked, self._context.fresh()))
 
-    def _stop(self, id_: Any) -> None:
+    async def _stop(self, id_: Any) -> None:
+        """Ends the operation; what it held is free before the next message is taken."""
         if not isinstance(id_, str):
             raise Closed(4400, "complete needs an id")
         if task := self._tasks.pop(id_, None):
-            task.cancel()
+            await end(task)
 
     async def _run(self, id_: str, asked: Asked, context: Context) -> None:
         try:
@@ -220,10 +222,7 @@ class Conversation:
 
     async def _end(self) -> None:
         self._share.close()
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*self._tasks.values())
 
 
 _TOO_MANY = {
