@@ -17,7 +17,7 @@ from alembic import command
 from app.cli.migrate import alembic_config
 from app.core.db import Database
 from app.core.embedded import EngineError, Engines, Leash, engines
-from bench import ingest, live, report
+from bench import ingest, live, load, report
 from bench.dataset import COMPANIES, fill
 from bench.processes import BenchError, Process, running
 from bench.report import Row
@@ -31,17 +31,20 @@ class Plan:
     rounds: int = 5
     seconds: float = 1.5
     sends: int = 200
+    load_seconds: float = 60
 
 
-QUICK = Plan(rounds=3, seconds=0.4, sends=40)
-PARTS = {shape.name.lower() for shape in SHAPES} | {"ingest", "live"}
+QUICK = Plan(rounds=3, seconds=0.4, sends=40, load_seconds=10)
+PARTS = {shape.name.lower() for shape in SHAPES} | {"ingest", "live", "load"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help=f"1 is {COMPANIES:,} companies")
     parser.add_argument("--quick", action="store_true", help="under a minute, on a smaller database")
-    parser.add_argument("--only", default="", help="parts by name, separated by commas: Q1, Q2, Q3, Q4, ingest, live")
+    parser.add_argument(
+        "--only", default="", help="parts by name, separated by commas: Q1, Q2, Q3, Q4, ingest, live, load"
+    )
     chosen = parser.parse_args()
     if sys.platform != "linux":
         sys.exit("the benchmark reads the CPU time of other processes as Linux tells it, and runs there alone")
@@ -99,6 +102,11 @@ async def _measured(
                     web, started.database_url, tenants, rounds=plan.rounds, seconds=plan.seconds
                 )
                 _say("measured ingest")
+            if not only or "load" in only:
+                async with Database.open(started.database_url, pool_size=2) as database:
+                    with process("relay", "workers", "relay"), process("worker", "workers", "run"):
+                        rows += await load.measure(web, reference, database, tenants, seconds=plan.load_seconds)
+                _say("measured load")
     return rows
 
 

@@ -15,7 +15,7 @@ import orjson
 from app.core.ids import id_at
 from bench import reference_sql as sql
 from bench.dataset import Tenant
-from bench.load import Connection, Round, drive, request_of
+from bench.client import Connection, Round, drive, request_of
 from bench.processes import Process
 from bench.report import Row
 from bench.shapes import rows_of

@@ -10,7 +10,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from bench.dataset import Tenant
 from bench.ingest import signal_of
-from bench.load import Connection, percentile, request_of
+from bench.client import Connection, percentile, request_of
 from bench.processes import BenchError, Process
 from bench.report import Row
 

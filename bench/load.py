@@ -1,102 +1,224 @@
-"""A small HTTP client that costs little: requests are bytes made beforehand, connections are kept."""
+"""The mixed main job under load: a steady rate, bursts, more than can be done, and memory over a long run.
+
+Requests are sent at their times whatever became of those before, and latency counts from the time that a request was
+due: a server that falls behind is not spared."""
 
 import asyncio
+import random
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Self
+from pathlib import Path
 
-import orjson
-
+from app.core import unscoped
+from app.core.db import Database
+from app.core.ids import encode_id
+from app.core.outbox import behind
+from bench.client import Connection, percentile, request_of
+from bench.dataset import Tenant
+from bench.ingest import signal_of
 from bench.processes import BenchError, Process
+from bench.report import Row
+from bench.shapes import SHAPES
 
-TIMEOUT_SECONDS = 30.0
-
-
-def request_of(method: str, path: str, key: str, body: Any = None) -> bytes:
-    """A whole request; a body that is not bytes is sent as JSON."""
-    sent = b"" if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
-    head = [
-        f"{method} {path} HTTP/1.1",
-        "Host: 127.0.0.1",
-        f"Authorization: Bearer {key}",
-        "Content-Type: application/json",
-        "Accept: application/json",
-        f"Content-Length: {len(sent)}",
-    ]
-    return "\r\n".join([*head, "", ""]).encode() + sent
-
-
-class Connection:
-    """One kept connection. An answer over 299 ends the benchmark: a wrong answer is no measure."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    @classmethod
-    async def open(cls, port: int) -> Self:
-        return cls(*await asyncio.open_connection("127.0.0.1", port, limit=4 * 1024 * 1024))
-
-    async def send(self, request: bytes) -> bytes:
-        """The body of the answer."""
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            self._writer.write(request)
-            head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
-            start = head.index(b"content-length:") + 15
-            body = await self._reader.readexactly(int(head[start : head.index(b"\r\n", start)]))
-        if not head.startswith(b"http/1.1 2"):
-            raise BenchError(f"{head.split(maxsplit=2)[1].decode()}: {body[:500].decode(errors='replace')}")
-        if b'"errors":[' in body:
-            raise BenchError(body[:500].decode(errors="replace"))
-        return body
-
-    async def close(self) -> None:
-        self._writer.close()
+STEADY_RATE = 250
+BURST_RATE = 1_000
+FLOOD_RATE = 2_500
+MOST_CONNECTIONS = 4_000
+BURSTS = 5
+_SHARES = {"ingest": 60, "Q1": 30, "Q4": 6, "Q2": 4}
+"""Of a hundred requests: single signals, one company, the top list with reasons, a page with its relations."""
 
 
 @dataclass(slots=True)
-class Round:
-    """What one round of load came to."""
+class Outcome:
+    """What became of the requests of one phase: latencies in seconds of those that were done."""
 
-    requests: int = 0
-    cpu_seconds: float = 0.0
-    wall_seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
+    put_off: list[float] = field(default_factory=list)
+    failed: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "Outcome") -> None:
+        self.latencies += other.latencies
+        self.put_off += other.put_off
+        self.failed += other.failed
 
     @property
-    def cpu_us(self) -> float:
-        return self.cpu_seconds / self.requests * 1e6
+    def asked(self) -> int:
+        return len(self.latencies) + len(self.put_off) + self.failed.total()
+
+    def milliseconds(self, share: float) -> float:
+        return percentile(self.latencies, share) * 1000 if self.latencies else float("inf")
+
+    @property
+    def error_share(self) -> float:
+        """Errors and refusals, in percent of what was asked."""
+        return 100 * (self.asked - len(self.latencies)) / max(1, self.asked)
 
 
-async def drive(process: Process, requests: Iterator[bytes], *, seconds: float, connections: int) -> Round:
-    """Sends requests over that many connections for that time, each connection one after another."""
-    opened = [await Connection.open(process.port) for _ in range(connections)]
-    result = Round()
-    started, cpu = time.perf_counter(), process.cpu_seconds()
+class Crowd:
+    """Many clients of one server, each with a connection of its own that it keeps."""
 
-    async def send_all(connection: Connection) -> None:
-        while (sent := time.perf_counter()) < started + seconds:
-            await connection.send(next(requests))
-            result.latencies.append(time.perf_counter() - sent)
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._idle: list[Connection] = []
+        self._open = 0
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for connection in opened:
-                group.create_task(send_all(connection))
-    except* BenchError as errors:
-        raise errors.exceptions[0] from None
-    except* (OSError, TimeoutError, asyncio.IncompleteReadError) as errors:
-        raise BenchError(f"{process.name} did not answer: {errors.exceptions[0]!r}") from None
-    finally:
-        for connection in opened:
+    async def ask(self, request: bytes, due: float, outcome: Outcome) -> None:
+        try:
+            connection = self._idle.pop() if self._idle else await self._opened()
+        except (OSError, BenchError) as error:
+            outcome.failed[f"connect: {error}"] += 1
+            return
+        try:
+            answer = await connection.exchange(request)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            outcome.failed[type(error).__name__] += 1
+            self._open -= 1
             await connection.close()
-    result.cpu_seconds = process.cpu_seconds() - cpu
-    result.wall_seconds = time.perf_counter() - started
-    result.requests = len(result.latencies)
-    return result
+            return
+        took = time.perf_counter() - due
+        self._idle.append(connection)
+        if answer.status in (429, 503) and b"\r\nretry-after:" in answer.head:
+            outcome.put_off.append(took)
+        elif 200 <= answer.status < 300 and b'"errors":[' not in answer.body:
+            outcome.latencies.append(took)
+        else:
+            outcome.failed[str(answer.status)] += 1
+
+    async def _opened(self) -> Connection:
+        if self._open >= MOST_CONNECTIONS:
+            raise BenchError("all clients are waiting")
+        self._open += 1
+        return await Connection.open(self._port)
+
+    async def leave(self) -> None:
+        for connection in self._idle:
+            await connection.close()
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+@asynccontextmanager
+async def _crowd(process: Process) -> AsyncIterator[Crowd]:
+    crowd = Crowd(process.port)
+    try:
+        yield crowd
+    finally:
+        await crowd.leave()
+
+
+async def _sent(crowd: Crowd, requests: Iterator[bytes], rate: int, seconds: float) -> Outcome:
+    """Sends at the rate for that time, and waits for the answers."""
+    outcome, tasks = Outcome(), set()
+    begun = time.perf_counter()
+    for number in range(int(rate * seconds)):
+        due = begun + number / rate
+        if (wait := due - time.perf_counter()) > 0:
+            await asyncio.sleep(wait)
+        task = asyncio.create_task(crowd.ask(next(requests), due, outcome))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+    if tasks:
+        await asyncio.wait(tasks)
+    return outcome
+
+
+def mixed(tenants: Sequence[Tenant], *, ours: bool) -> Iterator[bytes]:
+    """The main job in its shares, in an order that is the same for both sides."""
+    chance = random.Random(7)
+    shapes = {shape.name: shape for shape in SHAPES}
+    kinds = [kind for kind, share in _SHARES.items() for _ in range(share)]
+    while True:
+        kind, tenant = chance.choice(kinds), chance.choice(tenants)
+        company = encode_id("company", chance.choice(tenant.companies))
+        if kind == "ingest":
+            path = "/v1/signals" if ours else "/ingest"
+            yield request_of("POST", path, tenant.key, signal_of(chance.choice(tenant.people)))
+        else:
+            yield (shapes[kind].ours if ours else shapes[kind].reference)(tenant, company)
+
+
+async def measure(
+    web: Process, reference: Process, database: Database, tenants: Sequence[Tenant], *, seconds: float
+) -> list[Row]:
+    """Each phase beside the same on the reference, then the flood and what memory came to."""
+    rows: list[Row] = []
+    async with _crowd(web) as ours, _crowd(reference) as theirs:
+        asked, also_asked = mixed(tenants, ours=True), mixed(tenants, ours=False)
+        await _sent(ours, asked, STEADY_RATE, 3)
+        await _sent(theirs, also_asked, STEADY_RATE, 3)
+        steady = await _sent(ours, asked, STEADY_RATE, seconds / 2)
+        warm = _resident(web)
+        steady.add(await _sent(ours, asked, STEADY_RATE, seconds / 2))
+        grown = _resident(web) - warm
+        settled = await _settled(database)
+        beside = await _sent(theirs, also_asked, STEADY_RATE, min(seconds, 10))
+        rows += _phase(f"Load {STEADY_RATE}/s", steady, beside, f"{seconds:.0f} s of the mixed main job")
+        rows.append(Row("Load all events passed on", settled, None, "s after", "relay and workers beside the load"))
+        burst = await _bursts(ours, asked)
+        beside = await _bursts(theirs, also_asked)
+        rows += _phase(f"Bursts of {BURST_RATE}/s", burst, beside, f"{BURSTS} of a second each, 3 s between")
+        rows += await _flood(ours, asked)
+        note = f"in the second half of {seconds:.0f} s at {STEADY_RATE}/s, from {warm:.0f} MB"
+        rows.append(Row("Memory of web, steady", grown, None, "MB more", note))
+        rows.append(Row("Memory of web, after the flood", _resident(web), None, "MB", "held"))
+    return rows
+
+
+async def _bursts(crowd: Crowd, requests: Iterator[bytes]) -> Outcome:
+    whole = Outcome()
+    for _ in range(BURSTS):
+        whole.add(await _sent(crowd, requests, BURST_RATE, 1))
+        await _sent(crowd, requests, STEADY_RATE // 5, 3)
+    return whole
+
+
+async def _flood(crowd: Crowd, requests: Iterator[bytes]) -> list[Row]:
+    """More than can be done: what cannot is refused at once, what can is done, and nothing fails."""
+    outcome = await _sent(crowd, requests, FLOOD_RATE, 6)
+    after = await _sent(crowd, requests, STEADY_RATE // 2, 4)
+    refused = 100 * len(outcome.put_off) / outcome.asked
+    told = percentile(outcome.put_off, 0.95) * 1000 if outcome.put_off else 0.0
+    note = "429 or 503, each with Retry-After"
+    return [
+        Row(f"Flood of {FLOOD_RATE}/s done", len(outcome.latencies) / 6, None, "requests/s", "for six seconds"),
+        Row("Flood refused", refused, None, "%", note),
+        Row(
+            "Flood failed",
+            outcome.failed.total(),
+            None,
+            "requests",
+            str(dict(outcome.failed)) if outcome.failed else "",
+        ),
+        Row("Flood refusals p95", told, None, "ms", "until a client is told to wait"),
+        Row("Flood latency p95", outcome.milliseconds(0.95), None, "ms", "of those that were done"),
+        Row("After the flood p95", after.milliseconds(0.95), None, "ms", f"{after.error_share:.2f} % refused"),
+    ]
+
+
+def _phase(name: str, ours: Outcome, reference: Outcome, note: str) -> list[Row]:
+    rows = [
+        Row(f"{name} p{share * 100:.0f}", ours.milliseconds(share), reference.milliseconds(share), "ms", note)
+        for share in (0.5, 0.95, 0.99)
+    ]
+    kinds = ", ".join(f"{count} x {kind}" for kind, count in ours.failed.items())
+    rows.append(Row(f"{name} errors", ours.error_share, None, "%", kinds or f"of {ours.asked:,}, refusals included"))
+    return rows
+
+
+async def _settled(database: Database) -> float:
+    """Seconds until every organization's events have been passed on."""
+    begun = time.perf_counter()
+    while time.perf_counter() - begun < 60:
+        async with unscoped.begin(database) as session:
+            if not (await session.scalars(behind(1))).all():
+                return time.perf_counter() - begun
+        await asyncio.sleep(0.05)
+    raise BenchError("events were not passed on within a minute")
+
+
+def _resident(process: Process) -> float:
+    """Megabytes that the process holds in memory."""
+    pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+    return pages * 4096 / 1e6

@@ -10,7 +10,7 @@ import orjson
 
 from app.core.ids import encode_id
 from bench.dataset import Tenant
-from bench.load import Connection, Round, drive, percentile, request_of
+from bench.client import Connection, Round, drive, percentile, request_of
 from bench.processes import BenchError, Process
 from bench.report import Row
 

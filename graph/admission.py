@@ -1,8 +1,6 @@
 """Admission: how fast an address may send requests, and how many the process has in hand at once.
 
-What it cannot take it refuses at once, with the time to wait, rather than let everybody wait. Pure ASGI."""
-
-from collections.abc import Mapping
+What it cannot take it refuses at once, before anything is spent on it, with the time to wait. Pure ASGI."""
 
 import orjson
 from starlette.datastructures import MutableHeaders
@@ -11,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.config import Settings
 from app.core.errors import Code, Refusal
+from app.core.telemetry import REQUESTS
 from graph.core.asker import address_of
 from graph.core.errors import STATUS, refused
 from graph.core.quotas import Buckets
@@ -67,9 +66,9 @@ class Admitted:
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
     """Answers in the way of the door: GraphQL clients read `errors`, others problem details."""
+    REQUESTS.labels("refused", str(STATUS[refusal.code])).inc()
     answer = problems.refused(refusal)
     if scope["path"] == "/graphql":
-        body: Mapping[str, object] = {"errors": [refused(refusal)]}
-        answer = Response(orjson.dumps(body), STATUS[refusal.code], media_type="application/json")
-        answer.headers["Retry-After"] = str(refusal.retry_after)
+        body = orjson.dumps({"errors": [refused(refusal)]})
+        answer = Response(body, answer.status_code, {"Retry-After": str(refusal.retry_after)}, "application/json")
     await answer(scope, receive, send)

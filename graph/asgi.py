@@ -66,7 +66,7 @@ def application_with(chosen: Settings) -> Starlette:
             Route("/metrics", health.metrics),
             Route("/openapi.json", openapi),
         ],
-        middleware=[Middleware(Noted), _cross_origin(chosen), Middleware(Admitted, chosen)],
+        middleware=[Middleware(Admitted, chosen), Middleware(Noted), _cross_origin(chosen)],
         exception_handlers={404: _not_found, 405: _not_allowed, Exception: _bug},
         lifespan=lifespan,
     )
