@@ -5,7 +5,7 @@ from the stream, and only when it stands at the head does it wait. A slow reader
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,7 +58,7 @@ async def append(redis: Redis, organization: UUID, entries: list[Entry]) -> None
 
 async def last_number(redis: Redis, organization: UUID) -> int:
     """The newest number on the stream, 0 while there is none."""
-    newest: Any = await redis.xrevrange(stream_of(organization), count=1)
+    newest: Any = await _answered(redis.xrevrange(stream_of(organization), count=1))
     return _number(newest[0][0]) if newest else 0
 
 
@@ -140,10 +140,10 @@ class Live:
         return not done
 
     async def _from_stream(self, organization: UUID, cursor: int) -> list[Entry]:
-        oldest: Any = await self._redis.xrange(stream_of(organization), count=1)
+        oldest: Any = await _answered(self._redis.xrange(stream_of(organization), count=1))
         if oldest and _number(oldest[0][0]) > cursor + 1:
             raise Refusal(Code.CURSOR_EXPIRED, "events after this cursor are gone: fetch again", ("after",))
-        found: Any = await self._redis.xrange(stream_of(organization), min=f"({cursor}-0", count=_BATCH)
+        found: Any = await _answered(self._redis.xrange(stream_of(organization), min=f"({cursor}-0", count=_BATCH))
         return [_entry(id_, fields) for id_, fields in found]
 
     @asynccontextmanager
@@ -168,13 +168,23 @@ class Live:
         stream = stream_of(organization)
         while True:
             try:
-                answer: Any = await self._redis.xread({stream: f"{feed.head}-0"}, count=_BATCH, block=_BLOCK_MS)
+                waiting = self._redis.xread({stream: f"{feed.head}-0"}, count=_BATCH, block=_BLOCK_MS)
+                answer: Any = await _answered(waiting)
             except RedisError as error:
                 _log.warning("live.stream_unreachable", error=str(error))
                 await asyncio.sleep(0.5)
                 continue
             for _, found in answer or ():
                 feed.take([_entry(id_, fields) for id_, fields in found])
+
+
+async def _answered(question: Awaitable[Any]) -> Any:
+    """Valkey's answer; or the cancellation that redis-py loses while it sends, by `wait_for` before Python 3.12."""
+    answer = await question
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+    return answer
 
 
 def _number(id_: bytes) -> int:

@@ -3,11 +3,12 @@
 Follows the GraphQL-over-HTTP specification, both media types, and graphql-sse in distinct connections mode."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
 import orjson
+from anyio import CancelScope
 from graphql import OperationType
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
@@ -27,6 +28,8 @@ from graph.server import Server
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 EVENTS = "text/event-stream"
+_READING = ("GET", "HEAD")
+_UNBUFFERED = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 _HEARTBEAT_SECONDS = 15
 
 
@@ -38,7 +41,7 @@ class GraphQLDoor:
         self._operations = operations
 
     async def __call__(self, request: Request) -> Response:
-        if request.method == "GET" and "query" not in request.query_params and _accepts(request, "text/html"):
+        if request.method in _READING and "query" not in request.query_params and _accepts(request, "text/html"):
             return HTMLResponse(PAGE) if self._server.shows_graphiql else Response(status_code=404)
         media = _media(request)
         if media is None:
@@ -49,6 +52,8 @@ class GraphQLDoor:
         except BodyError as error:
             return _refusal(media, error.status, {"message": str(error), "extensions": {"code": "BAD_REQUEST"}})
         except Rejected as error:
+            if media == EVENTS:
+                return Response(_event({"errors": error.errors}) + _COMPLETE, media_type=EVENTS, headers=_UNBUFFERED)
             return _response(media, {"errors": error.errors}, 400 if media == GRAPHQL_JSON else 200)
         if wrong := _method_refusal(request, operation, media):
             return wrong
@@ -67,7 +72,7 @@ class GraphQLDoor:
             return StreamingResponse(
                 _events(self._operations, operation, context),
                 media_type=EVENTS,
-                headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
+                headers=_UNBUFFERED,
             )
         if operation.kind is OperationType.SUBSCRIPTION:
             await context.reads.close()
@@ -101,7 +106,9 @@ def _media(request: Request) -> str | None:
     if "accept" not in request.headers:
         return JSON
     for part in request.headers["accept"].split(","):
-        kind = part.split(";")[0].strip().lower()
+        kind, *parameters = (one.strip().lower() for one in part.split(";"))
+        if any(one.startswith("q=") and not one[2:].strip("0.") for one in parameters):
+            continue  # not acceptable
         if kind in (JSON, GRAPHQL_JSON, EVENTS):
             return kind
         if kind in ("*/*", "application/*"):
@@ -114,7 +121,7 @@ def _accepts(request: Request, kind: str) -> bool:
 
 
 async def _asked(request: Request, limit: int) -> Asked:
-    said = _parameters(request) if request.method == "GET" else await json_body(request, limit)
+    said = _parameters(request) if request.method in _READING else await json_body(request, limit)
     if not isinstance(said, Mapping):
         raise BodyError(400, "the body must be a JSON object")
     query = said.get("query")
@@ -138,7 +145,7 @@ def _parameters(request: Request) -> Mapping[str, Any]:
 
 
 def _method_refusal(request: Request, operation: Operation, media: str) -> Response | None:
-    if request.method == "GET" and operation.kind is not OperationType.QUERY:
+    if request.method in _READING and operation.kind is not OperationType.QUERY:
         error = {"message": "only queries may be sent by GET", "extensions": {"code": "BAD_REQUEST"}}
         refusal = _refusal(media, 405, error)
         refusal.headers["Allow"] = "POST"
@@ -173,8 +180,8 @@ async def _events(operations: Operations, operation: Operation, context: Context
         if operation.kind is OperationType.SUBSCRIPTION:
             with context.server.streams.held(context.asker):
                 yield _NOTHING_YET
-                async with aclosing(operations.follow(operation, context)) as answers:
-                    async for event in _as_they_come(answers, context):
+                async with aclosing(_as_they_come(operations.follow(operation, context), context)) as events:
+                    async for event in events:
                         yield event
         else:
             yield _event(await operations.run(operation, context))
@@ -186,7 +193,7 @@ async def _events(operations: Operations, operation: Operation, context: Context
         yield _COMPLETE
 
 
-async def _as_they_come(answers: AsyncIterator[Answer], context: Context) -> AsyncIterator[bytes]:
+async def _as_they_come(answers: AsyncGenerator[Answer, None], context: Context) -> AsyncGenerator[bytes, None]:
     """An event per answer, with a comment while nothing happens so that proxies keep the line."""
     upcoming: asyncio.Future[Answer] | None = None
     try:
@@ -201,8 +208,10 @@ async def _as_they_come(answers: AsyncIterator[Answer], context: Context) -> Asy
     except StopAsyncIteration:
         return
     finally:
-        if upcoming is not None:
-            await end(upcoming)
+        with CancelScope(shield=True):  # the response's own scope would break off the clearing up as well
+            if upcoming is not None:
+                await end(upcoming)
+            await answers.aclose()
 
 
 _NOTHING_YET = b":\n\n"

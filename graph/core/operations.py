@@ -123,6 +123,8 @@ class Operations:
                         yield answer
         except Refusal as refusal:
             raise Rejected([refused(refusal)]) from None
+        finally:
+            await context.reads.close()
 
     async def _follow(self, operation: Operation, context: Context) -> AsyncGenerator[Answer, None]:
         source: Any = subscribe(

@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import Mapping
 from contextlib import ExitStack, aclosing
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 import structlog
@@ -64,7 +63,7 @@ class SocketDoor:
         origin = socket.headers.get("origin")
         if origin is None:
             return True
-        return urlsplit(origin).netloc == socket.headers.get("host") or origin in self._server.settings.origins
+        return origin in self._server.settings.origins or origin.partition("://")[2] == socket.headers.get("host")
 
 
 class Conversation:
@@ -127,10 +126,11 @@ class Conversation:
         match message["type"]:
             case "connection_init":
                 await self._greet(message.get("payload"))
-            case "ping":
-                await self._send({"type": "pong"})
-            case "pong":
-                pass
+            case "ping" | "pong" as kind:
+                if not isinstance(message.get("payload"), dict | None):
+                    raise Closed(4400, "The payload must be an object or null")
+                if kind == "ping":
+                    await self._send({"type": "pong"})
             case "subscribe":
                 await self._start(message)
             case "complete":
@@ -218,7 +218,7 @@ class Conversation:
 
     async def _close(self, code: int, reason: str) -> None:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it may be closed already
-            await self._socket.close(code, reason[:120])
+            await self._socket.close(code, reason.encode()[:120].decode(errors="ignore"))
 
     async def _end(self) -> None:
         self._share.close()
@@ -239,4 +239,6 @@ def _asked(payload: Mapping[str, Any]) -> Asked:
         raise Closed(4400, "variables must be an object or null")
     if name is not None and not isinstance(name, str):
         raise Closed(4400, "operationName must be a string or null")
+    if not isinstance(payload.get("extensions"), dict | None):
+        raise Closed(4400, "extensions must be an object or null")
     return Asked(query, variables, name)

@@ -49,21 +49,30 @@ class Web:
 async def running(settings: Settings) -> AsyncIterator[Web]:
     """`python -m graph serve` on a free port, ready for requests; killed at the end if it still runs."""
     port = free_port()
-    environment = os.environ | {
-        "DATABASE_URL": settings.database_url.get_secret_value(),
-        "REDIS_URL": settings.redis_url.get_secret_value(),
-        "DEVSIGNAL_PUBLIC_URL": f"http://127.0.0.1:{port}",
-        "DEVSIGNAL_DATABASE_POOL_SIZE": "5",
-    }
-    command = [sys.executable, "-m", "graph", "serve", "--port", str(port)]
+    url = f"http://127.0.0.1:{port}"
+    command = ["graph", "serve", "--port", str(port)]
     with tempfile.TemporaryFile() as log:
-        process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        web = Web(f"http://127.0.0.1:{port}", process, log)
-        try:
+        async with process_of(settings, log, *command, DEVSIGNAL_PUBLIC_URL=url) as process:
+            web = Web(url, process, log)
             await _until_ready(web)
             yield web
-        finally:
-            await _end(process)
+
+
+@asynccontextmanager
+async def process_of(settings: Settings, log: IO[bytes], *command: str, **environment: str) -> AsyncIterator[Process]:
+    """`python -m` the command, on the engines of the settings; killed at the end if it does not stop."""
+    of_tests = {
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "REDIS_URL": settings.redis_url.get_secret_value(),
+        "DEVSIGNAL_DATABASE_POOL_SIZE": "5",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", *command, cwd=ROOT, env=os.environ | of_tests | environment, stdout=log, stderr=log
+    )
+    try:
+        yield process
+    finally:
+        await _end(process)
 
 
 async def _end(process: Process) -> None:

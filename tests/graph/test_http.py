@@ -58,8 +58,16 @@ async def test_the_media_type_follows_what_is_accepted(http: AsyncClient, accept
     assert answer.status_code == 200 and answer.headers["content-type"].startswith(expected + ";")
 
 
-async def test_a_media_type_that_is_not_served_is_406(http: AsyncClient) -> None:
-    assert (await post(http, {"query": QUERY}, "text/plain")).status_code == 406
+@pytest.mark.parametrize(
+    "accept", ["text/plain", "application/xml, image/png", f"{JSON};q=0", f"{JSON};q=0, {GRAPHQL_JSON};q=0.0", "json"]
+)
+async def test_a_media_type_that_is_not_served_is_406(http: AsyncClient, accept: str) -> None:
+    assert (await post(http, {"query": QUERY}, accept)).status_code == 406
+
+
+async def test_a_media_type_that_is_refused_is_not_answered_in(http: AsyncClient) -> None:
+    answer = await post(http, {"query": QUERY}, f"{JSON};q=0, {GRAPHQL_JSON}")
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith(GRAPHQL_JSON)
 
 
 @both
@@ -194,6 +202,22 @@ async def test_a_mutation_by_get_is_405_and_does_nothing(tenant: Tenant, media: 
     headers = {"Accept": media, "X-API-Key": tenant.key}
     answer = await tenant.http.get(f"/graphql?{urlencode({'query': query})}", headers=headers)
     assert is_refusal(answer, 405) and "POST" in answer.headers["allow"]
+    assert (await tenant.ask("{ companies { totalCount } }"))["companies"]["totalCount"] == 0
+
+
+async def test_head_is_get_without_the_body(http: AsyncClient) -> None:
+    address = f"/graphql?{urlencode({'query': QUERY})}"
+    answer = await http.head(address, headers={"Accept": JSON})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"] == (await http.get(address, headers={"Accept": JSON})).headers["content-type"]
+
+
+async def test_a_mutation_by_head_does_nothing(tenant: Tenant) -> None:
+    query = 'mutation { companyCreate(input: {name: "A"}) { created } }'
+    headers = {"Accept": JSON, "X-API-Key": tenant.key}
+    for parameters, body in (({"query": query}, None), ({}, {"query": query})):
+        answer = await tenant.http.request("HEAD", "/graphql", params=parameters, json=body, headers=headers)
+        assert answer.status_code in (400, 405)
     assert (await tenant.ask("{ companies { totalCount } }"))["companies"]["totalCount"] == 0
 
 
