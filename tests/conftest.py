@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -20,6 +21,7 @@ from app.core.config import Settings, settings
 from app.core.db import Database
 from app.core.embedded import engines
 from graph.asgi import application_with
+from tests.factories.locks import Held, holding
 from tests.factories.tenants import Tenant, make_tenant
 from tests.factories.web import Web, running
 from tests.factories.work import Backstage
@@ -111,6 +113,12 @@ async def backstage(database: Database, chosen_settings: Settings) -> AsyncItera
     """Relay and worker, run on demand: `await backstage.settle(tenant)` does all that is waiting."""
     async with Backstage.open(database, chosen_settings) as opened:
         yield opened
+
+
+@pytest.fixture
+def held(chosen_settings: Settings) -> Held:
+    """Holds a table: `async with held("companies") as waits` makes what asks for it wait."""
+    return partial(holding, chosen_settings)
 
 
 @pytest.fixture(scope="session")

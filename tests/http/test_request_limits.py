@@ -8,11 +8,14 @@ from httpx2 import AsyncClient, Response
 
 from app.core.config import Settings
 from app.identity.permissions import Permission
+from graph import admission
 from graph.server import BURST_SECONDS
 from tests.factories.inside import asking
+from tests.factories.locks import Held
 from tests.factories.tenants import Tenant
 
 WHO = {"query": "{ organization { id } }"}
+COMPANIES = {"query": "{ companies { nodes { id } } }"}
 FEED = {"query": "subscription { signalReceived { cursor } }"}
 
 
@@ -118,3 +121,36 @@ async def test_a_trusted_proxy_tells_the_address(chosen_settings: Settings) -> N
             await client.get("/nowhere", headers={"X-Forwarded-For": "10.0.0.1"})
         assert (await client.get("/nowhere", headers={"X-Forwarded-For": "10.0.0.1"})).status_code == 429
         assert (await client.get("/nowhere", headers={"X-Forwarded-For": "10.0.0.2"})).status_code == 404
+
+
+async def test_nobody_is_let_in_to_wait_behind_many_who_wait_for_long(
+    chosen_settings: Settings, tenant: Tenant, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(admission, "MOST_OVERDUE", 3)
+    async with asking(chosen_settings) as client:
+        async with held("companies") as waits, asyncio.TaskGroup() as slow:
+            for _ in range(4):
+                slow.create_task(client.post("/graphql", json=COMPANIES, headers=bearer(tenant.key)))
+            await waits(4)
+            async with asyncio.timeout(3):
+                while (refused := await asked(client, tenant.key)).status_code == 200:
+                    await asyncio.sleep(0.05)
+            assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+        assert (await asked(client, tenant.key)).status_code == 200
+
+
+async def test_slow_senders_keep_nobody_out(
+    chosen_settings: Settings, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(admission, "MOST_OVERDUE", 0)
+    async with asking(chosen_settings, max_requests_at_once=1) as client:
+        slow = []
+        for _ in range(3):
+            slow.append((await asyncio.open_connection("127.0.0.1", client.base_url.port))[1])
+            slow[-1].write(b"POST /v1/signals HTTP/1.1\r\nHost: x\r\nContent-Length: 90\r\n\r\n{")
+        for _ in range(3):
+            assert (await asked(client, tenant.key)).status_code == 200
+        for writer in slow:
+            writer.close()

@@ -15,11 +15,12 @@ from app.core.live import stream_of
 from app.identity.permissions import Permission
 from graph.core import http as door
 from tests.factories.inside import serving
+from tests.factories.locks import Held
 from tests.factories.sockets import SIGNALS
 from tests.factories.tenants import Tenant
 from tests.factories.web import Web
 from tests.factories.work import Backstage
-from tests.graph.protocols.conftest import Followers, Held, until
+from tests.graph.protocols.conftest import Followers, until
 
 EVENTS = "text/event-stream"
 JSON = "application/json"

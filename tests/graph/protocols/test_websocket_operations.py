@@ -8,11 +8,12 @@ import pytest
 from websockets.asyncio.client import connect
 
 from app.core.config import Settings
+from tests.factories.locks import Held
 from tests.factories.sockets import PROTOCOL, SIGNALS, Socket, opened
 from tests.factories.tenants import Tenant
 from tests.factories.web import Web, running
 from tests.factories.work import Backstage
-from tests.graph.protocols.conftest import Followers, Held, until
+from tests.graph.protocols.conftest import Followers, until
 
 COMPANIES = "{ companies { nodes { id } } }"
 CONTACTS = "{ companies { nodes { contacts(first: 5) { nodes { id } } } } }"
