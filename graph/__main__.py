@@ -4,12 +4,14 @@ import argparse
 import asyncio
 import socket
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
 
+from app.core.beat import Beat, no_beat
 from app.core.config import Settings, settings
 from graph.asgi import application, stop_streams
 from graph.connections import Connections, raise_file_limit
@@ -35,10 +37,17 @@ class WebServer(uvicorn.Server):
     """Looks after its connections, and ends live streams before it waits for requests: they would not end by
     themselves."""
 
-    def __init__(self, config: uvicorn.Config, app: Starlette, connections: Connections) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: Starlette, connections: Connections, beat: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._app = app
         self._connections = connections
+        self._beat = beat
+
+    async def on_tick(self, counter: int) -> bool:
+        self._beat()
+        return await super().on_tick(counter)
 
     async def main_loop(self) -> None:
         sweeping = asyncio.create_task(self._connections.keep_swept())
@@ -56,11 +65,12 @@ def run(host: str, port: int) -> None:
     """Serves until told to stop; requests that are under way get six seconds to finish."""
     app = application()
     raise_file_limit(settings().max_connections + 200)
-    server_of(app, settings(), host=host, port=port).run()
+    beat = Beat(settings().beat_file, settings().frozen_after_seconds)
+    server_of(app, settings(), beat, host=host, port=port).run()
 
 
-def server_of(app: Starlette, chosen: Settings, **options: Any) -> WebServer:
-    """The server of the web process, not yet started; `options` are uvicorn's."""
+def server_of(app: Starlette, chosen: Settings, beat: Callable[[], None] = no_beat, **options: Any) -> WebServer:
+    """The server of the web process, not yet started; `beat` is called while it serves, `options` are uvicorn's."""
     proxies = [address.strip() for address in chosen.trusted_proxies.split(",") if address.strip()]
     connections = Connections(chosen.max_connections, chosen.max_address_connections, frozenset(proxies))
     config = uvicorn.Config(
@@ -79,7 +89,7 @@ def server_of(app: Starlette, chosen: Settings, **options: Any) -> WebServer:
         backlog=1_024,
         **options,
     )
-    return WebServer(config, app, connections)
+    return WebServer(config, app, connections, beat)
 
 
 if __name__ == "__main__":

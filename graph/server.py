@@ -67,6 +67,7 @@ class Server:
             settings.database_url.get_secret_value(),
             pool_size=settings.database_pool_size,
             statement_timeout_ms=settings.statement_timeout_ms,
+            transaction_timeout_ms=3 * settings.statement_timeout_ms,
         )
         async with opened as database:
             try:

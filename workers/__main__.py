@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 
 import dramatiq
 import structlog
+from dramatiq.asyncio import get_event_loop_thread
 from redis.asyncio import Redis
 
+from app.core.beat import Beat
 from app.core.config import settings
 from app.core.db import Database
 from app.core.telemetry import configure
@@ -33,7 +35,7 @@ def main() -> None:
     if command == "run":
         run()
     else:
-        asyncio.run(_until_stopped(_relay if command == "relay" else schedule.run))
+        asyncio.run(_until_stopped(_relay if command == "relay" else _schedule))
     _log.info("stopped", process=command)
 
 
@@ -45,15 +47,37 @@ def run() -> None:
     runner.declare()
     worker = dramatiq.Worker(broker(), worker_threads=settings().worker_threads, worker_timeout=200)
     worker.start()
-    stop.wait()
+    beat = _beat()
+    while not stop.wait(1):
+        if _is_sound(worker):
+            beat()
     worker.stop(timeout=6_000)
+
+
+def _beat() -> Beat:
+    return Beat(settings().beat_file, settings().frozen_after_seconds)
+
+
+def _is_sound(worker: dramatiq.Worker) -> bool:
+    """Whether every thread is alive, and the event loop that runs the jobs answers."""
+    threads = [*worker.workers, *worker.consumers.values()]
+    loop = get_event_loop_thread()
+    if loop is None or not all(thread.is_alive() for thread in threads):
+        return False
+    answered = threading.Event()
+    loop.loop.call_soon_threadsafe(answered.set)
+    return answered.wait(5)
+
+
+async def _schedule(database: Database, stop: asyncio.Event) -> None:
+    await schedule.run(database, stop, _beat())
 
 
 async def _relay(database: Database, stop: asyncio.Event) -> None:
     chosen = settings()
-    redis = Redis.from_url(chosen.redis_url.get_secret_value(), socket_connect_timeout=5)
+    redis = Redis.from_url(chosen.redis_url.get_secret_value(), socket_timeout=5, socket_connect_timeout=5)
     try:
-        await Relay(database, redis, chosen.database_url.get_secret_value()).run(stop)
+        await Relay(database, redis, chosen.database_url.get_secret_value(), _beat()).run(stop)
     finally:
         await redis.aclose()
 

@@ -4,45 +4,51 @@ It is woken by NOTIFY and looks by itself as well. It also tells the workers aga
 refills the live streams when Valkey has lost them: what is in PostgreSQL is what counts."""
 
 import asyncio
+import math
 import time
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import asyncpg
 import orjson
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import jobs, live, outbox, unscoped
-from app.core.clock import now
+from app.core.beat import no_beat
 from app.core.db import OUTBOX_CHANNEL, Database, driver_url
 from app.core.live import Entry
 from app.core.outbox import OutboxMark
 from app.core.telemetry import EVENTS
+from app.core.tenancy import SYSTEM
 from app.core.work import Work, work
 from workers.actors import ACTORS
-from workers.broker import send
+from workers.broker import NAMESPACE, QUEUE, send_all
+from workers.trouble import STEP_SECONDS, TROUBLE
 
 BATCH = 500
 LOOK_EVERY_SECONDS = 1.0
 TIDY_EVERY_SECONDS = 3_600.0
-OVERDUE = timedelta(seconds=5)
+OVERDUE_SECONDS = 1.0
+REMINDERS = 2_000
+SHARE = 200
 _EPOCH = "devsignal:live:epoch"
 _log = structlog.get_logger(__name__)
-_TROUBLE = (SQLAlchemyError, RedisError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Relay:
-    def __init__(self, database: Database, redis: Redis, url: str) -> None:
+    """`beat` is called after each step, also one that met trouble: to start again would not mend an engine."""
+
+    def __init__(self, database: Database, redis: Redis, url: str, beat: Callable[[], None] = no_beat) -> None:
         self._database = database
         self._redis = redis
         self._url = url
+        self._beat = beat
         self._woken = asyncio.Event()
-        self._looked_at = 0.0
+        self._looked_at = -math.inf
+        self._reminding_from = SYSTEM
         self._tidied_at: dict[UUID, float] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -53,9 +59,10 @@ class Relay:
                 self._woken.clear()
                 try:
                     busy = await self.turn()
-                except _TROUBLE as error:
+                except TROUBLE as error:
                     _log.warning("relay.trouble", error=str(error))
                     busy = False
+                self._beat()
                 if not busy:
                     await self._rest(stop)
         finally:
@@ -63,18 +70,22 @@ class Relay:
 
     async def turn(self) -> bool:
         """Passes on one batch of every organization that has events; whether all of it went well."""
-        if time.monotonic() - self._looked_at > LOOK_EVERY_SECONDS:
+        since = time.monotonic() - self._looked_at
+        if since > LOOK_EVERY_SECONDS:
             self._looked_at = time.monotonic()
             await self._heal()
-            await self._remind()
-        waiting = await self._waiting()
+            async with self._step():
+                await self._remind(min(since, 2 * LOOK_EVERY_SECONDS))
+        async with self._step():
+            waiting = await self._waiting()
         return bool(waiting) and all([await self._passed_on(tenant) for tenant in waiting])
 
     async def _passed_on(self, tenant: UUID) -> bool:
         """Whether the organization's turn went well; one that is in trouble does not hold up the others."""
         try:
-            await self.pass_on(tenant)
-        except _TROUBLE as error:
+            async with self._step():
+                await self.pass_on(tenant)
+        except TROUBLE as error:
             _log.warning("relay.trouble", organization=str(tenant), error=str(error))
             return False
         return True
@@ -93,7 +104,7 @@ class Relay:
             await self._tidy(unit, tenant)
             mark.relayed_seq = events[-1].seq
         EVENTS.inc(len(events))
-        await asyncio.to_thread(_send_all, tenant, queued)
+        await asyncio.to_thread(send_all, [(tenant, job) for job in queued])
 
     async def _mark(self, unit: Work) -> OutboxMark | None:
         locked = select(OutboxMark).with_for_update(skip_locked=True)
@@ -130,17 +141,17 @@ class Relay:
         """Refills every stream when Valkey has come back empty."""
         if await self._redis.exists(_EPOCH):
             return
-        async with unscoped.begin(self._database) as session:
+        async with self._step(), unscoped.begin(self._database) as session:
             tenants = list((await session.scalars(outbox.organizations())).all())
         for tenant in tenants:
-            async with work(self._database, tenant) as unit:
+            async with self._step(), work(self._database, tenant) as unit:
                 mark = await self._mark(unit)
                 if mark is not None and mark.relayed_seq > 0:
                     recent = max(0, mark.relayed_seq - BATCH)
                     events = [e for e in await _events(unit, recent) if e.seq <= mark.relayed_seq]
                     if events:
                         await self._append(unit, tenant, events)
-        await self._redis.set(_EPOCH, now().isoformat())
+        await self._redis.set(_EPOCH, "1")
         if tenants:
             _log.warning("relay.streams_refilled", organizations=len(tenants))
 
@@ -149,12 +160,35 @@ class Relay:
         async with unscoped.begin(self._database) as session:
             return list((await session.scalars(outbox.behind(BATCH))).all())
 
-    async def _remind(self) -> None:
-        """Tells the workers again of jobs whose message was lost, whose worker died, or whose retry is due."""
+    async def _remind(self, since: float) -> None:
+        """Tells the workers again of jobs whose message was lost, whose worker died, or whose retry is due.
+
+        What stands in the queue already is told again only when it has waited twice as long as the last time: its
+        message may have been lost on the way to a worker. `since` is the time from the look before, in seconds."""
         async with unscoped.begin(self._database) as session:
-            late = (await session.execute(jobs.overdue(now() - OVERDUE, BATCH))).all()
-        for tenant, job in late:
-            await asyncio.to_thread(send, tenant, job)
+            asked = jobs.overdue(self._reminding_from, OVERDUE_SECONDS, SHARE, REMINDERS)
+            late = (await session.execute(asked)).all()
+        more = len(late) == REMINDERS
+        self._reminding_from = UUID(int=max(tenant for tenant, _, _ in late).int + 1) if more else SYSTEM
+        queued = await self._queued([job for _, job, _ in late])
+        told = [(tenant, job) for tenant, job, age in late if job not in queued or _has_doubled(age, since)]
+        await asyncio.to_thread(send_all, told)
+
+    async def _queued(self, ids: Sequence[UUID]) -> set[UUID]:
+        """Those of the jobs whose message is in the queue or with a worker."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for id_ in ids:
+                pipe.hexists(f"{NAMESPACE}:{QUEUE}.msgs", str(id_))
+            answers = await pipe.execute()
+        return {id_ for id_, stands in zip(ids, answers, strict=True) if stands}
+
+    @asynccontextmanager
+    async def _step(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(STEP_SECONDS):
+                yield
+        finally:
+            self._beat()
 
     async def _rest(self, stop: asyncio.Event) -> None:
         waits = [asyncio.create_task(self._woken.wait()), asyncio.create_task(stop.wait())]
@@ -170,7 +204,7 @@ class Relay:
                 connection.add_termination_listener(lambda _, ended=ended: ended.set())
                 await connection.add_listener(OUTBOX_CHANNEL, lambda *_: self._woken.set())
                 await ended.wait()
-            except (OSError, asyncpg.PostgresError) as error:
+            except TROUBLE as error:
                 _log.warning("relay.not_listening", error=str(error))
             await asyncio.sleep(1)
 
@@ -193,6 +227,6 @@ async def _queue(unit: Work, events: Sequence[Entry]) -> list[UUID]:
     return ids
 
 
-def _send_all(tenant: UUID, queued: Sequence[UUID]) -> None:
-    for job in queued:
-        send(tenant, job)
+def _has_doubled(age: float, since: float) -> bool:
+    """Whether the age has passed a power of two (8 s, 16 s, 32 s ...) since the look before."""
+    return age >= 8 and math.log2(age) // 1 > math.log2(age - since) // 1

@@ -1,8 +1,11 @@
-"""Runs one job: takes it, does its effect, and marks it done in the same transaction."""
+"""Runs one job: takes it, does its effect, and marks it done in the same transaction.
+
+The lease is short, and renewed while the effect is under way. A worker that froze renews nothing, and PostgreSQL ends
+its transaction when nothing was said in it for as long as a lease: its locks hold up nobody for longer."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +24,10 @@ from app.core.telemetry import JOBS
 from app.core.work import Work, work
 from workers.actors import ACTORS, SCHEDULES
 from workers.broker import ACTOR, QUEUE, broker
+from workers.gate import Gate
+from workers.trouble import TROUBLE
 
+Take = Callable[[Work, UUID], Awaitable[Attempt | None]]
 _log = structlog.get_logger(__name__)
 
 
@@ -30,14 +36,21 @@ class Runner:
 
     def __init__(self) -> None:
         self._opening = asyncio.Lock()
+        self._gate = Gate()
         self._stack = AsyncExitStack()
         self._database: Database | None = None
 
     async def database(self) -> Database:
         async with self._opening:
             if self._database is None:
-                url = settings().database_url.get_secret_value()
-                opened = Database.open(url, pool_size=settings().database_pool_size, statement_timeout_ms=60_000)
+                chosen = settings()
+                opened = Database.open(
+                    chosen.database_url.get_secret_value(),
+                    pool_size=chosen.database_pool_size,
+                    statement_timeout_ms=1_000 * chosen.job_limit_seconds,
+                    transaction_timeout_ms=1_000 * chosen.job_limit_seconds,
+                    idle_timeout_ms=1_000 * chosen.job_lease_seconds,
+                )
                 self._database = await self._stack.enter_async_context(opened)
             return self._database
 
@@ -45,17 +58,33 @@ class Runner:
         await self._stack.aclose()
 
     async def run(self, tenant: UUID, job: UUID) -> None:
+        """Does the job if it waits, or if it was abandoned: then with no other beside it."""
         database = await self.database()
+        async with self._gate.beside_others():
+            if await _do(database, tenant, job, jobs.take):
+                return
         async with work(database, tenant) as unit:
-            attempt = await jobs.take(unit, job)
-        if attempt is not None:
-            with structlog.contextvars.bound_contextvars(job=str(job), type=attempt.type):
-                await _attempt(database, tenant, attempt)
+            abandoned = await jobs.is_abandoned(unit, job)
+        if abandoned:
+            async with self._gate.alone():
+                await _do(database, tenant, job, jobs.take_over)
+
+
+async def _do(database: Database, tenant: UUID, job: UUID, take: Take) -> bool:
+    """Whether the job could be taken; if so, it was done or has failed."""
+    async with work(database, tenant) as unit:
+        attempt = await take(unit, job)
+    if attempt is None:
+        return False
+    with structlog.contextvars.bound_contextvars(job=str(job), type=attempt.type):
+        await _attempt(database, tenant, attempt)
+    return True
 
 
 async def _attempt(database: Database, tenant: UUID, attempt: Attempt) -> None:
+    limit = asyncio.timeout(settings().job_limit_seconds)
     try:
-        async with work(database, tenant) as unit:
+        async with limit, _renewed(database, tenant, attempt), work(database, tenant) as unit:
             await _effect(unit, attempt)
             await jobs.succeed(unit, attempt)
         JOBS.labels(attempt.type, "succeeded").inc()
@@ -65,7 +94,30 @@ async def _attempt(database: Database, tenant: UUID, attempt: Attempt) -> None:
         await _failed(database, tenant, attempt, str(refusal), retry=False)
     except Exception as error:
         _log.exception("job.failed", attempt=attempt.number)
-        await _failed(database, tenant, attempt, f"{type(error).__name__}: {error}"[:2_000], retry=True)
+        took_too_long = f"took longer than {settings().job_limit_seconds} s"
+        said = took_too_long if limit.expired() else f"{type(error).__name__}: {error}"
+        await _failed(database, tenant, attempt, said[:2_000], retry=True)
+
+
+@asynccontextmanager
+async def _renewed(database: Database, tenant: UUID, attempt: Attempt) -> AsyncIterator[None]:
+    """Keeps the lease fresh for as long as the block runs."""
+    renewing = asyncio.create_task(_renew(database, tenant, attempt))
+    try:
+        yield
+    finally:
+        renewing.cancel()
+        await asyncio.wait([renewing])
+
+
+async def _renew(database: Database, tenant: UUID, attempt: Attempt) -> None:
+    while True:
+        await asyncio.sleep(settings().job_lease_seconds / 3)
+        try:
+            async with work(database, tenant) as unit:
+                await jobs.renew(unit, attempt)
+        except TROUBLE as error:
+            _log.warning("job.not_renewed", error=str(error))
 
 
 async def _effect(unit: Work, attempt: Attempt) -> None:

@@ -1,45 +1,51 @@
-"""The schedule: a job of the installation for each time that comes. Any number of schedules may run; a job is
-named by its time, so that it is added once."""
+"""The schedule: a job of the installation for each time that comes, by the database's clock. Any number of schedules
+may run; a job is named by its time, so that it is added once. The relay tells the workers of it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import structlog
 from cronsim import CronSim
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import jobs
-from app.core.clock import now
+from app.core.beat import no_beat
 from app.core.db import Database
 from app.core.tenancy import SYSTEM
 from app.core.work import work
 from workers.actors import SCHEDULES
-from workers.broker import send
+from workers.trouble import STEP_SECONDS, TROUBLE
 
+LONGEST_PAUSE_SECONDS = 5.0
+_AT_THE_START = ("system.heartbeat",)
 _log = structlog.get_logger(__name__)
 
 
-async def run(database: Database, stop: asyncio.Event) -> None:
+async def run(database: Database, stop: asyncio.Event, beat: Callable[[], None] = no_beat) -> None:
     """Adds each job when its time comes, until told to stop. The heartbeat is also added at the start."""
-    due = {type_: now() for type_ in SCHEDULES if type_ == "system.heartbeat"}
-    due |= {type_: _next(type_, now()) for type_ in SCHEDULES if type_ not in due}
+    due: dict[str, datetime] = {}
     while not stop.is_set():
-        for type_, moment in list(due.items()):
-            if moment <= now():
-                try:
-                    await _add(database, type_, moment)
-                    due[type_] = _next(type_, now())
-                except (SQLAlchemyError, OSError) as error:
-                    _log.warning("schedule.trouble", type=type_, error=str(error))
-        await _wait(stop, due)
+        pause = LONGEST_PAUSE_SECONDS
+        try:
+            async with asyncio.timeout(STEP_SECONDS):
+                pause = await _turn(database, due)
+        except TROUBLE as error:
+            _log.warning("schedule.trouble", error=str(error))
+        beat()
+        await _wait(stop, pause)
 
 
-async def _add(database: Database, type_: str, moment: datetime) -> None:
+async def _turn(database: Database, due: dict[str, datetime]) -> float:
+    """Adds the jobs whose time has come; the seconds until the next one."""
     async with work(database, SYSTEM) as unit:
-        job = await jobs.queue(unit, type_, moment.isoformat(timespec="minutes"), "{}")
-    if job is not None:
-        await asyncio.to_thread(send, SYSTEM, job)
+        at = unit.at
+        for type_ in SCHEDULES.keys() - due.keys():
+            due[type_] = at if type_ in _AT_THE_START else _next(type_, at)
+        come = {type_: moment.astimezone(UTC) for type_, moment in due.items() if moment <= at}
+        for type_, moment in come.items():
+            await jobs.queue(unit, type_, moment.isoformat(timespec="minutes"), "{}")
+    due |= {type_: _next(type_, at) for type_ in come}
+    return (min(due.values()) - at).total_seconds()
 
 
 def _next(type_: str, after: datetime) -> datetime:
@@ -47,10 +53,9 @@ def _next(type_: str, after: datetime) -> datetime:
     return upcoming
 
 
-async def _wait(stop: asyncio.Event, due: Mapping[str, datetime]) -> None:
-    seconds = (min(due.values()) - now()).total_seconds()
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
     try:
-        async with asyncio.timeout(min(max(seconds, 0.1), 5)):
+        async with asyncio.timeout(min(max(seconds, 0.1), LONGEST_PAUSE_SECONDS)):
             await stop.wait()
     except TimeoutError:
         return

@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from app.cli.console import say
+from app.core.beat import FILE_VARIABLE, Pulse
 from app.core.embedded import Leash
 from app.core.embedded.server import MAX_LOG_BYTES
 
@@ -15,13 +17,19 @@ class Child:
     """A process that is started as often as it takes; its environment is asked for at each start."""
 
     def __init__(
-        self, command: Sequence[str], log: Path, environment: Callable[[], Mapping[str, str]], leash: Leash
+        self,
+        command: Sequence[str],
+        log: Path,
+        environment: Callable[[], Mapping[str, str]],
+        leash: Leash,
+        pulse: Pulse | None = None,
     ) -> None:
         self.name = log.stem
         self.log = log
         self._command = command
         self._environment = environment
         self._leash = leash
+        self._pulse = pulse
         self._process: subprocess.Popen[bytes] | None = None
         self._seen = 0
         self.exit_code: int | None = None
@@ -33,13 +41,25 @@ class Child:
             self._seen = log.tell()
             self._process = subprocess.Popen(  # noqa: S603 - one of our own modules
                 self._command,
-                env={**self._environment(), "PYTHONUNBUFFERED": "1"},
+                env={**self._environment(), **self._watched(), "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C at the terminal is for the supervisor alone
             )
         self._leash.hold(self._process.pid)
+
+    def _watched(self) -> dict[str, str]:
+        if self._pulse is None:
+            return {}
+        self._pulse.expect()
+        return {FILE_VARIABLE: str(self._pulse.file)}
+
+    def kill_if_frozen(self) -> None:
+        """Ends it where it is there but makes no progress; it is then started again like one that has ended."""
+        if self._process and self._pulse and self._pulse.is_lost():
+            say(f"{self.name} makes no progress and is killed")
+            self.kill()
 
     def alive(self) -> bool:
         if self._process is None:

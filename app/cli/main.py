@@ -5,6 +5,7 @@ import sys
 import typer
 from pydantic import ValidationError
 
+from app.cli.alive import alive
 from app.cli.console import settings_mistakes
 from app.cli.doctor import doctor
 from app.cli.environment import adopt
@@ -29,7 +30,7 @@ def begin(context: typer.Context) -> None:
         adopt()
 
 
-for command in (up, serve, worker, relay, schedule, migrate, seed, doctor):
+for command in (up, serve, worker, relay, schedule, migrate, seed, doctor, alive):
     cli.command()(command)
 cli.add_typer(schema, name="schema")
 

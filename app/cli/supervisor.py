@@ -97,6 +97,8 @@ class Supervisor:
         """Watches over everything until the condition holds or a signal asked for the end."""
         while not self.stopping and not condition():
             addresses = [server.url for server in self._servers]
+            for child in self._children:
+                child.kill_if_frozen()
             for watched in self._watched:
                 watched.tick()
             if addresses != [server.url for server in self._servers]:

@@ -13,6 +13,7 @@ from app.cli.child import Child
 from app.cli.console import refuse, say
 from app.cli.processes import COMMANDS, command_of, module_of
 from app.cli.supervisor import Supervisor
+from app.core.beat import Pulse
 from app.core.config import settings
 from app.core.embedded import Leash, Place, PostgresServer, ValkeyServer
 from app.core.embedded.place import write_private
@@ -103,7 +104,14 @@ class System:
         refuse(f"{children[failed[0]].tail()}\n{failed[0]} does not get ready; see {children[failed[0]].log}")
 
     def _child(self, name: str, command: list[str]) -> Child:
-        return Child(command, self._logs / f"{name}.log", self.environment, self._leash)
+        pulse = self._pulse(name) if name in COMMANDS else None
+        return Child(command, self._logs / f"{name}.log", self.environment, self._leash, pulse)
+
+    def _pulse(self, name: str) -> Pulse:
+        """Patient for a little longer than the process itself, which can say where it hangs before it ends."""
+        folder = self._data_dir / "beats"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return Pulse(folder / name, 1.25 * settings().frozen_after_seconds)
 
     def _is_ready(self) -> bool:
         connection = http.client.HTTPConnection(self._address, self._port, timeout=2)

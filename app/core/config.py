@@ -3,11 +3,14 @@
 import base64
 from enum import StrEnum
 from functools import cache
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.core.beat import FILE_VARIABLE
 
 DEVELOPMENT_SECRET = base64.urlsafe_b64encode(b"devsignal-development-secret-key").decode()
 
@@ -33,6 +36,10 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(10, ge=1, le=200, validation_alias="DEVSIGNAL_DATABASE_POOL_SIZE")
     statement_timeout_ms: int = Field(5_000, ge=100, le=600_000, validation_alias="DEVSIGNAL_STATEMENT_TIMEOUT_MS")
     worker_threads: int = Field(8, ge=1, le=64, validation_alias="DEVSIGNAL_WORKER_THREADS")
+    job_lease_seconds: int = Field(10, ge=1, le=3_600, validation_alias="DEVSIGNAL_JOB_LEASE_SECONDS")
+    job_limit_seconds: int = Field(300, ge=1, le=86_400, validation_alias="DEVSIGNAL_JOB_LIMIT_SECONDS")
+    beat_file: Path | None = Field(None, validation_alias=FILE_VARIABLE)
+    frozen_after_seconds: int = Field(60, ge=2, le=3_600, validation_alias="DEVSIGNAL_FROZEN_AFTER_SECONDS")
     trusted_proxies: str = Field("", validation_alias="DEVSIGNAL_TRUSTED_PROXIES")
     request_rate: int = Field(300, ge=1, le=1_000_000, validation_alias="DEVSIGNAL_REQUEST_RATE")
     address_request_rate: int = Field(1_000, ge=1, le=1_000_000, validation_alias="DEVSIGNAL_ADDRESS_REQUEST_RATE")

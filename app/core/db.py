@@ -38,6 +38,7 @@ AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 
 SERVER_ROLE = "devsignal_server"
 UNSCOPED_ROLE = "devsignal_unscoped"
+CONNECT_SECONDS = 10
 OUTBOX_CHANNEL = "devsignal_outbox"
 
 
@@ -166,13 +167,22 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, url: str, *, pool_size: int = 10, statement_timeout_ms: int = 5_000
+        cls,
+        url: str,
+        *,
+        pool_size: int = 10,
+        statement_timeout_ms: int = 5_000,
+        transaction_timeout_ms: int = 60_000,
+        idle_timeout_ms: int = 10_000,
     ) -> AsyncIterator["Database"]:
+        """Opens both. The time-outs are PostgreSQL's: for a statement, for a transaction, and for the time in a
+        transaction in which nothing is said, so that a process that froze holds its locks no longer."""
         server_settings = {
             "role": SERVER_ROLE,
             "application_name": "devsignal",
             "statement_timeout": str(statement_timeout_ms),
-            "idle_in_transaction_session_timeout": "60000",
+            "transaction_timeout": str(transaction_timeout_ms),
+            "idle_in_transaction_session_timeout": str(idle_timeout_ms),
             "jit": "off",
         }
         engine = create_async_engine(
@@ -183,13 +193,14 @@ class Database:
             pool_pre_ping=False,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
-            connect_args={"server_settings": server_settings},
+            connect_args={"server_settings": server_settings, "timeout": CONNECT_SECONDS},
         )
         reads = await asyncpg.create_pool(
             driver_url(url),
             min_size=1,
             max_size=pool_size,
             server_settings=server_settings,
+            timeout=CONNECT_SECONDS,
             record_class=Row,
             init=_decode_json,
             reset=_nothing_to_reset,

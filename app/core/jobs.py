@@ -1,7 +1,11 @@
 """Jobs: every background work as a row, so that it can be seen, counted, and have its effect once.
 
 A worker takes a job by writing a fresh lease into it, and its effect commits only while that lease stands: one that
-froze and wakes after another took over cannot write."""
+froze and wakes after another took over cannot write. All times are the database's.
+
+A process that ends takes the jobs under way with it, and each of them may be what ended it. Such jobs are taken over
+one at a time, with nothing beside them: what kills its process then kills nothing else, and is dead after five starts;
+what merely stood beside it loses one attempt."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,11 +13,27 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Index, String, Text, UniqueConstraint, Uuid, delete, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Index,
+    String,
+    Text,
+    TextClause,
+    UniqueConstraint,
+    Uuid,
+    and_,
+    bindparam,
+    delete,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.clock import now
-from app.core.db import AnySelect, Entity
+from app.core.config import settings
+from app.core.db import Entity
 from app.core.errors import Code, Refusal
 from app.core.filters import Filterable
 from app.core.ids import new_id
@@ -22,7 +42,6 @@ from app.core.sets import add_rows
 from app.core.tenancy import SYSTEM
 from app.core.work import Work
 
-LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
 KEPT = timedelta(days=3)
 
@@ -56,7 +75,12 @@ class Job(Entity):
 
     __table_args__ = (
         UniqueConstraint("organization_id", "type", "key"),
-        Index("jobs_waiting_idx", "run_at", postgresql_where=text("status IN ('QUEUED', 'RUNNING', 'FAILED')")),
+        Index(
+            "jobs_due_idx",
+            "organization_id",
+            "run_at",
+            postgresql_where=text("status IN ('QUEUED', 'RUNNING', 'FAILED')"),
+        ),
         Index(None, "organization_id", "status", "id"),
         Index(None, "organization_id", "type", "id"),
     )
@@ -120,35 +144,61 @@ class Attempt:
     lease: UUID
 
 
+def lease_time() -> timedelta:
+    """For how long a worker has a job that it does not renew."""
+    return timedelta(seconds=settings().job_lease_seconds)
+
+
 async def take(work: Work, id_: UUID) -> Attempt | None:
-    """Starts an attempt; None where the job is done, taken by another or not due."""
+    """Starts an attempt at a job that waits; None where it is done, under way or not due."""
+    return await _start(work, and_(Job.id == id_, Job.status.in_([JobStatus.QUEUED, JobStatus.FAILED])))
+
+
+async def take_over(work: Work, id_: UUID) -> Attempt | None:
+    """Starts an attempt at an abandoned job, or gives the job up after `MAX_ATTEMPTS`. Nothing may run beside it."""
+    spent = update(Job).where(_abandoned(work, id_), Job.attempts >= MAX_ATTEMPTS)
+    gone = f"its process ended or froze in the last of {MAX_ATTEMPTS} attempts"
+    dead = spent.values(status=JobStatus.DEAD, error=gone, lease=None, finished_at=work.at, updated_at=work.at)
+    await work.run(dead.execution_options(synchronize_session=False))
+    return await _start(work, _abandoned(work, id_))
+
+
+async def is_abandoned(work: Work, id_: UUID) -> bool:
+    """Whether the lease is over and nobody said how the attempt ended: its process was killed, or froze."""
+    return (await work.run(select(Job.id).where(_abandoned(work, id_)))).first() is not None
+
+
+def _abandoned(work: Work, id_: UUID) -> ColumnElement[bool]:
+    return and_(Job.id == id_, Job.status == JobStatus.RUNNING, Job.run_at <= work.at)
+
+
+async def _start(work: Work, which: ColumnElement[bool]) -> Attempt | None:
+    """Of several at once one gets the job; the others do not wait: who has it may be frozen."""
     lease = new_id()
+    free = select(Job.id).where(which, Job.run_at <= work.at).with_for_update(skip_locked=True)
     taken = (
         update(Job)
-        .where(
-            Job.id == id_,
-            Job.status.in_([JobStatus.QUEUED, JobStatus.FAILED, JobStatus.RUNNING]),
-            Job.run_at <= work.at,
-        )
+        .where(Job.id.in_(free))
         .values(
             status=JobStatus.RUNNING,
             attempts=Job.attempts + 1,
             lease=lease,
             started_at=work.at,
-            run_at=work.at + LEASE,
+            run_at=work.at + lease_time(),
             updated_at=work.at,
         )
-        .returning(Job.type, Job.payload, Job.attempts)
+        .returning(Job.id, Job.type, Job.payload, Job.attempts)
         .execution_options(synchronize_session=False)
     )
     row = (await work.run(taken)).one_or_none()
-    if row is None:
-        return None
-    attempt = Attempt(id_, row.type, row.payload, row.attempts, lease)
-    if attempt.number > MAX_ATTEMPTS:
-        await _end(work, attempt, JobStatus.DEAD, "its process ended in each attempt")
-        return None
-    return attempt
+    return None if row is None else Attempt(row.id, row.type, row.payload, row.attempts, lease)
+
+
+async def renew(work: Work, attempt: Attempt) -> None:
+    """Makes the lease last again as long as at first, unless it has passed to another."""
+    mine = update(Job).where(Job.id == attempt.id, Job.lease == attempt.lease)
+    fresh = mine.values(run_at=work.at + lease_time(), updated_at=work.at)
+    await work.run(fresh.execution_options(synchronize_session=False))
 
 
 async def succeed(work: Work, attempt: Attempt) -> None:
@@ -165,15 +215,34 @@ async def fail(work: Work, attempt: Attempt, error: str, *, retry: bool) -> None
     await _end(work, attempt, JobStatus.FAILED, error, run_at=work.at + wait)
 
 
-def overdue(before: datetime, limit: int) -> AnySelect:
-    """The organization and id of jobs that could have been taken since then, oldest first; for the unscoped role."""
-    waiting = [JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.FAILED]
-    return (
-        select(Job.organization_id, Job.id)
-        .where(Job.status.in_(waiting), Job.run_at <= before)
-        .order_by(Job.run_at)
-        .limit(limit)
+_OVERDUE = text("""
+    WITH RECURSIVE rooms (organization) AS (
+      (SELECT organization_id FROM jobs
+       WHERE organization_id >= :start AND status IN ('QUEUED', 'RUNNING', 'FAILED')
+       ORDER BY organization_id LIMIT 1)
+      UNION ALL
+      SELECT (SELECT organization_id FROM jobs
+              WHERE organization_id > rooms.organization AND status IN ('QUEUED', 'RUNNING', 'FAILED')
+              ORDER BY organization_id LIMIT 1)
+      FROM rooms WHERE rooms.organization IS NOT NULL
     )
+    SELECT rooms.organization, late.id, late.age
+    FROM rooms CROSS JOIN LATERAL (
+      SELECT id, extract(epoch FROM now() - run_at)::float AS age FROM jobs
+      WHERE organization_id = rooms.organization AND status IN ('QUEUED', 'RUNNING', 'FAILED')
+        AND run_at <= now() - make_interval(secs => :seconds)
+      ORDER BY run_at LIMIT :share
+    ) AS late
+    LIMIT :limit
+    """).bindparams(bindparam("start", type_=Uuid()))
+
+
+def overdue(start: UUID, seconds: float, share: int, limit: int) -> TextClause:
+    """The organization, id and age in seconds of jobs that could have been taken for so long, for the unscoped role.
+
+    Goes from organization to organization, beginning with `start`, and takes the oldest jobs of each, at most `share`:
+    the backlog of one hides nothing of the others."""
+    return _OVERDUE.bindparams(start=start, seconds=seconds, share=share, limit=limit)
 
 
 async def replay(work: Work, id_: UUID) -> Job:

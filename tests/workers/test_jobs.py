@@ -1,13 +1,18 @@
 """Jobs: an effect once, retries that wait longer each time, leases that fence frozen workers out."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import select, text, update
 
 from app.core import jobs
 from app.core.clock import now
+from app.core.config import settings
 from app.core.db import Database
 from app.core.errors import Code, Refusal
 from app.core.jobs import MAX_ATTEMPTS, Job, JobStatus
@@ -18,6 +23,7 @@ from tests.factories.chores import Declare, happen, jobs_of, make_due
 from tests.factories.tenants import Tenant
 from tests.factories.work import Backstage
 from workers import schedule
+from workers.runner import Runner
 
 REPLAY = """mutation ($id: ID!) {
   jobReplay(input: {id: $id}) { job { id status attempts error } userErrors { code path } }
@@ -42,6 +48,15 @@ async def queued(database: Database, backstage: Backstage, room: UUID, type_: st
     [job] = await jobs_of(database, room, type_)
     id_: UUID = job.id
     return id_
+
+
+@asynccontextmanager
+async def other_worker() -> AsyncIterator[Runner]:
+    runner = Runner()
+    try:
+        yield runner
+    finally:
+        await runner.close()
 
 
 async def test_a_job_that_is_delivered_many_times_has_its_effect_once(
@@ -131,10 +146,11 @@ async def test_a_worker_whose_lease_has_passed_cannot_commit(
     id_ = await queued(database, backstage, room, type_)
     frozen = asyncio.create_task(backstage.runner.run(room, id_))
     await asleep.wait()
-    await backstage.runner.run(room, id_)  # the lease still stands
-    assert await marks(database, room) == 0
-    await make_due(database, room, id_)
-    await backstage.runner.run(room, id_)
+    async with other_worker() as other:
+        await other.run(room, id_)  # the lease still stands
+        assert await marks(database, room) == 0
+        await make_due(database, room, id_)
+        await other.run(room, id_)
     assert await marks(database, room) == 1
     woken.set()
     await frozen
@@ -143,18 +159,45 @@ async def test_a_worker_whose_lease_has_passed_cannot_commit(
     assert (job.status, job.attempts) == (JobStatus.SUCCEEDED, 2)
 
 
+async def test_a_job_that_takes_longer_than_its_lease_keeps_it(
+    database: Database, backstage: Backstage, room: UUID, actor: Declare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.core.jobs.settings", lambda: settings().model_copy(update={"job_lease_seconds": 1}))
+    monkeypatch.setattr("workers.runner.settings", lambda: settings().model_copy(update={"job_lease_seconds": 1}))
+    begun = asyncio.Event()
+
+    async def slow(work: Work, events: Any) -> None:
+        begun.set()
+        for _ in range(5):
+            await work.run(text("SELECT pg_sleep(0.5)"))
+        await leave_a_mark(work, events)
+
+    type_ = actor(slow)
+    id_ = await queued(database, backstage, room, type_)
+    async with other_worker() as other, asyncio.TaskGroup() as both:
+        both.create_task(other.run(room, id_))
+        await begun.wait()
+        while await marks(database, room) == 0:
+            await backstage.runner.run(room, id_)  # would take it over as soon as the lease is over
+            await asyncio.sleep(0.1)
+    assert await marks(database, room) == 1
+    assert [(job.status, job.attempts) for job in await jobs_of(database, room, type_)] == [("SUCCEEDED", 1)]
+
+
 async def test_a_job_that_kills_its_process_each_time_is_dead_at_last(
     database: Database, backstage: Backstage, room: UUID, actor: Declare
 ) -> None:
     type_ = actor(leave_a_mark)
     id_ = await queued(database, backstage, room, type_)
-    for _ in range(MAX_ATTEMPTS):
+    for number in range(MAX_ATTEMPTS):
         async with work(database, room) as unit:
-            assert await jobs.take(unit, id_) is not None  # and the process ends here
+            attempt = await (jobs.take_over if number else jobs.take)(unit, id_)  # and the process ends here
+            assert attempt is not None and attempt.number == number + 1
         await make_due(database, room, id_)
     await backstage.runner.run(room, id_)
     [job] = await jobs_of(database, room, type_)
-    assert (job.status, job.error) == (JobStatus.DEAD, "its process ended in each attempt")
+    assert (job.status, job.attempts) == (JobStatus.DEAD, MAX_ATTEMPTS)
+    assert job.error == "its process ended or froze in the last of 5 attempts"
     assert await marks(database, room) == 0
 
 
@@ -219,7 +262,7 @@ async def test_jobs_that_are_long_done_are_forgotten(
     await happen(database, room, 3)
     await backstage.settle(room)
     old, dead, _ = await jobs_of(database, room, type_)
-    long_ago = now() - jobs.KEPT - jobs.LEASE
+    long_ago = now() - jobs.KEPT - timedelta(minutes=1)
     async with work(database, room) as unit:
         await unit.run(update(Job).where(Job.id.in_([old.id, dead.id])).values(finished_at=long_ago))
         await unit.run(update(Job).where(Job.id == dead.id).values(status=JobStatus.DEAD))

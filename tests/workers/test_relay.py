@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
+import pytest
 from sqlalchemy import select, update
 
 from app.core import jobs, live
@@ -16,9 +16,11 @@ from app.core.db import Database
 from app.core.jobs import Job
 from app.core.outbox import OutboxEvent
 from app.core.work import Reads, Work, work
+from tests.factories import observed
 from tests.factories.chores import Declare, happen, jobs_of
 from tests.factories.work import Backstage
-from workers.broker import QUEUE
+from workers import relay as relaying
+from workers.broker import NAMESPACE, QUEUE
 from workers.relay import Relay
 
 
@@ -29,8 +31,19 @@ async def streamed(backstage: Backstage, room: UUID) -> list[int]:
 
 async def told(backstage: Backstage) -> Counter[str]:
     """How often each job stands in the queue."""
-    messages = await backstage.redis.hgetall(f"devsignal:queue:{QUEUE}.msgs")
-    return Counter(orjson.loads(message)["args"][1] for message in messages.values())
+    return Counter(id_.decode() for id_ in await backstage.redis.lrange(f"{NAMESPACE}:{QUEUE}", 0, -1))
+
+
+async def age(database: Database, room: UUID, type_: str, seconds: int) -> None:
+    """Makes the jobs due for so long."""
+    async with work(database, room) as unit:
+        due = unit.at - timedelta(seconds=seconds)
+        await unit.run(update(Job).where(Job.type == type_).values(run_at=due))
+
+
+def relay_of(backstage: Backstage, chosen: Settings) -> Relay:
+    """A relay that was just started."""
+    return Relay(backstage.database, backstage.redis, chosen.database_url.get_secret_value())
 
 
 async def nothing(work: Work, events: Any) -> None:
@@ -156,11 +169,62 @@ async def test_workers_are_reminded_of_jobs_whose_message_was_lost(
     await backstage.relay.pass_on(room)
     await backstage.redis.flushdb()
     overdue, leased, waiting = await jobs_of(database, room, type_)
-    late = now() - timedelta(seconds=6)
     async with work(database, room) as unit:
-        await unit.run(update(Job).where(Job.id == overdue.id).values(run_at=late))
+        await unit.run(update(Job).where(Job.id == overdue.id).values(run_at=unit.at - timedelta(seconds=3)))
         await jobs.take(unit, leased.id)
         await unit.run(update(Job).where(Job.id == waiting.id).values(run_at=now() + timedelta(seconds=60)))
-    await Relay(database, backstage.redis, chosen_settings.database_url.get_secret_value()).turn()
+    await relay_of(backstage, chosen_settings).turn()
     sent = await told(backstage)
     assert [sent[str(job.id)] for job in (overdue, leased, waiting)] == [1, 0, 0]
+
+
+async def test_what_stands_in_the_queue_is_told_again_only_when_it_waited_twice_as_long(
+    database: Database, backstage: Backstage, room: UUID, actor: Declare, chosen_settings: Settings
+) -> None:
+    type_ = actor(nothing)
+    await happen(database, room, 30)
+    await backstage.relay.pass_on(room)
+    queued = [str(job.id) for job in await jobs_of(database, room, type_)]
+    await age(database, room, type_, 15)
+    relay, seen = relay_of(backstage, chosen_settings), []
+    for _ in range(4):
+        await relay.turn()
+        sent = await told(backstage)
+        seen.append({sent[job] for job in queued})
+        await asyncio.sleep(1.05)
+    assert seen == [{1}, {2}, {2}, {2}], "16 s after they were due, and not again before 32 s"
+    await backstage.redis.flushdb()
+    await relay.turn()
+    sent = await told(backstage)
+    assert {sent[job] for job in queued} == {1}, "what was lost is told at once"
+
+
+async def test_the_backlog_of_an_organization_hides_nothing_of_others(
+    database: Database,
+    backstage: Backstage,
+    actor: Declare,
+    chosen_settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relaying, "LOOK_EVERY_SECONDS", 0)
+    monkeypatch.setattr(relaying, "SHARE", 20)
+    monkeypatch.setattr(relaying, "REMINDERS", 25)
+    type_ = actor(nothing)
+    busy, *others = [await observed.room(database) for _ in range(4)]
+    for room, count, seconds in ((busy, 300, 90), *((other, 1, 5) for other in others)):
+        await happen(database, room, count)
+        await backstage.relay.pass_on(room)
+        await age(database, room, type_, seconds)
+    await backstage.redis.flushdb()
+    relay = relay_of(backstage, chosen_settings)
+    waiting = {str(job.id) for room in others for job in await jobs_of(database, room, type_)}
+    turns = 0
+    sent: Counter[str] = Counter()
+    while not waiting <= set(sent) and turns < 200:
+        turns += 1
+        await relay.turn()
+        sent = await told(backstage)
+    assert waiting <= set(sent)
+    of_busy = {str(job.id) for job in await jobs_of(database, busy, type_)}
+    assert 0 < len(of_busy & set(sent)) <= 20, "the oldest; the others when these are done"
+    print(f"reminders: 3 organizations behind a backlog of 300 were told of after {turns} looks of at most 25 jobs")
