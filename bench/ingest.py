@@ -14,8 +14,8 @@ import orjson
 
 from app.core.ids import id_at
 from bench import reference_sql as sql
-from bench.dataset import Tenant
 from bench.client import Connection, Round, drive, request_of
+from bench.dataset import Tenant
 from bench.processes import Process
 from bench.report import Row
 from bench.shapes import rows_of

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
 
+from bench.client import Connection, percentile, request_of
 from bench.dataset import Tenant
 from bench.ingest import signal_of
-from bench.client import Connection, percentile, request_of
 from bench.processes import BenchError, Process
 from bench.report import Row
 

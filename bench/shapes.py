@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from app.core.ids import encode_id
-from bench.dataset import Tenant
 from bench.client import Connection, Round, drive, percentile, request_of
+from bench.dataset import Tenant
 from bench.processes import BenchError, Process
 from bench.report import Row
 

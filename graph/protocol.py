@@ -5,6 +5,7 @@ connections on stopping although a request may be on its way."""
 
 import asyncio
 import socket
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -13,15 +14,35 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from graph.connections import Connections
 
 HEAD_SECONDS = 10.0
+MAX_HEAD_BYTES = 64 * 1024
+SLICE = 4_096
+MAX_WAITING_MESSAGES = 600
+MAX_PARTS = 1_000
 DRAIN_SECONDS = 1.0
 STREAM_SEND_BUFFER = 32 * 1024
 STREAM_WRITE_LIMIT = 16 * 1024
 
-_REASON = b'{"status":503,"detail":"too many connections are open"}'
-_FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: application/problem+json\r\n"
-    b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(_REASON), _REASON)
-)
+
+def _raw(status: HTTPStatus, detail: str, *headers: str) -> bytes:
+    """A whole answer for a connection that ends with it."""
+    body = f'{{"status":{status.value},"detail":"{detail}"}}'
+    head = [
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        *headers,
+    ]
+    return "\r\n".join([*head, "", body]).encode()
+
+
+_FULL = _raw(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections are open", "Retry-After: 5")
+_LARGE = _raw(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the head is over {MAX_HEAD_BYTES} bytes")
+_NO_HANDSHAKE = _raw(HTTPStatus.BAD_REQUEST, "this is no WebSocket handshake")
+
+
+class HeadTooLarge(Exception):
+    """Ends the reading of a request whose head is too large; it has its answer already."""
 
 
 class DoorProtocol(HttpToolsProtocol):
@@ -29,6 +50,7 @@ class DoorProtocol(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _stopping = False
+    _head_bytes: int | None = None
 
     def __init__(self, *arguments: Any, connections: Connections, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -42,12 +64,25 @@ class DoorProtocol(HttpToolsProtocol):
             return
         self._arm()
 
+    def data_received(self, data: bytes) -> None:
+        if self._head_bytes is not None:
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse_head()
+                return
+            self._head_bytes += len(data)
+        super().data_received(data)
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._head_bytes = 0
         self._arm()
 
     def on_headers_complete(self) -> None:
         self._disarm()
+        self._head_bytes = None
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD_BYTES:
+            self._refuse_head()
+            raise HeadTooLarge
         if (b"accept", b"text/event-stream") in self.headers:
             bound_buffers(self.transport)
         super().on_headers_complete()
@@ -81,6 +116,10 @@ class DoorProtocol(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
 
+    def _refuse_head(self) -> None:
+        self.transport.write(_LARGE)
+        self.transport.close()
+
     def _arm(self) -> None:
         self._disarm()
         self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
@@ -101,6 +140,20 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: Any) -> None:
         bound_buffers(transport)
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what came bit by bit, so that thousands of tiny frames are noticed before all have been read."""
+        for start in range(0, len(data), SLICE):
+            if self.transport.is_closing():
+                return
+            super().data_received(data[start : start + SLICE])
+            if self.queue.qsize() > MAX_WAITING_MESSAGES or len(self.frames) > MAX_PARTS:
+                self.conn.fail(1008, "Too many messages")
+                self.handle_parser_exception()
+                return
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.transport.write(_NO_HANDSHAKE)  # its head could not be read, and uvicorn would say nothing
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.release(self.transport)

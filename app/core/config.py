@@ -23,7 +23,7 @@ class Environment(StrEnum):
 class Settings(BaseSettings):
     """Every setting of every process. `.env.example` explains each one to an operator."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True)
 
     environment: Environment = Field(Environment.DEVELOPMENT, validation_alias="DEVSIGNAL_ENV")
     database_url: SecretStr = Field(validation_alias="DATABASE_URL")
@@ -53,7 +53,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:
-        if len(self.secret_bytes) < 32:
+        if not self._has_good_secret():
             raise ValueError("DEVSIGNAL_SECRET_KEY must be at least 32 bytes in URL-safe base64")
         if self.environment is Environment.PRODUCTION:
             if self.secret_key.get_secret_value() == DEVELOPMENT_SECRET:
@@ -61,6 +61,12 @@ class Settings(BaseSettings):
             if urlsplit(self.public_url).scheme != "https":
                 raise ValueError("DEVSIGNAL_PUBLIC_URL must be an https address in production")
         return self
+
+    def _has_good_secret(self) -> bool:
+        try:
+            return len(self.secret_bytes) >= 32
+        except ValueError:
+            return False
 
     @property
     def secret_bytes(self) -> bytes:

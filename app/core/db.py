@@ -191,6 +191,7 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_pre_ping=False,
+            hide_parameters=True,  # an error's text would show what was being stored
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
             connect_args={"server_settings": server_settings, "timeout": CONNECT_SECONDS},

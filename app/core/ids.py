@@ -14,6 +14,7 @@ _CROCKFORD = b"0123456789abcdefghjkmnpqrstvwxyz"
 _DECODE = bytes.maketrans(_CROCKFORD, _STANDARD)
 _THREE = tuple("".join(digits) for digits in itertools.product(_CROCKFORD.decode(), repeat=3))
 """The digits of every 15 bits: most of what is written out is ids, and `base64.b32encode` takes five times as long."""
+MAX_TYPEID = 90
 _LOW = (1 << 75) - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -54,7 +55,7 @@ def encode_id(prefix: str, id_: UUID) -> str:
 
 def decode_id(text: str) -> tuple[str, UUID]:
     """Prefix and key of a TypeID; `ValueError` for anything else."""
-    match = _TYPEID.match(text)
+    match = _TYPEID.match(text) if len(text) <= MAX_TYPEID else None
     if match is None:
         raise ValueError("not a TypeID")
     padded = b"AAAAAA" + match[2].encode().translate(_DECODE)

@@ -13,6 +13,8 @@ SIGNALS = Counter("devsignal_signals_total", "Signals taken, by what became of t
 EVENTS = Counter("devsignal_events_relayed_total", "Events passed on by the relay.")
 JOBS = Counter("devsignal_jobs_total", "Attempts at jobs, by outcome.", ["type", "outcome"])
 
+_INDISCREET = ("uvicorn", "websockets")
+"""Loggers that write addresses with their queries, and at DEBUG every header and frame."""
 _SECRET_KEYS = ("authorization", "token", "password", "secret", "api_key", "refresh_token")
 
 
@@ -31,11 +33,24 @@ def configure(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(
-        level=level.upper(),
-        stream=sys.stderr,
-        format='{"level":"%(levelname)s","logger":"%(name)s","event":"%(message)s"}',
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+            ],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
     )
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    for name in _INDISCREET:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _without_secrets(_: Any, __: str, event: Any) -> Any:

@@ -1,5 +1,6 @@
 """What a client sees of an error: refusals as they are, anything else masked and logged."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -48,10 +49,26 @@ def formatted(error: GraphQLError) -> dict[str, Any]:
         shown["message"] = str(refusal)
         shown["extensions"] = _of_refusal(refusal)
     elif cause is None or isinstance(cause, GraphQLError):
+        shown["message"] = _unquoted(error.message)
         shown["extensions"] = {"code": "BAD_REQUEST", **(error.extensions or {})}
     else:
         shown["message"], shown["extensions"] = _masked(cause, error)
     return shown
+
+
+_QUOTES = (
+    (re.compile(r"[,.?] [Ff]ound: .*", re.DOTALL), "."),
+    (re.compile(r"(cannot represent [^:]*): .*", re.DOTALL), r"\1."),
+    (re.compile(r"\b(String|BlockString|Int|Float) (['\"]).*\2", re.DOTALL), r"\1"),
+    (re.compile(r"Value (['\"]).*\1 does not exist", re.DOTALL), "The value does not exist"),
+)
+"""Where the library's messages quote a value: it may be a password."""
+
+
+def _unquoted(message: str) -> str:
+    for quote, instead in _QUOTES:
+        message = quote.sub(instead, message)
+    return message
 
 
 def _of_refusal(refusal: Refusal) -> Mapping[str, Any]:

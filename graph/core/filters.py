@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from strawberry.types.base import get_object_definition
 
 from app.core.db import Base
+from app.core.errors import Code, Refusal
 from app.core.filters import COMPARATORS, Filterable, Kind, kind_of
 from app.core.lists import Listing
 from app.core.paging import Order, Sort
@@ -17,6 +18,7 @@ from graph.core.enums import choice
 from graph.core.names import Named, is_registered, register
 from graph.core.node import key_of
 
+MAX_SORTS = 8
 _WORDS = {
     "eq": "Equal to.",
     "neq": "Not equal to; null differs from every value.",
@@ -93,6 +95,8 @@ def order_of(listed: Listing, said: Sequence[Any] | None) -> Order:
     """The order that `orderBy` asks for, made total by the id; newest first unless it asks."""
     if not said:
         return listed.newest
+    if len(said) > MAX_SORTS:
+        raise Refusal(Code.INVALID, f"takes at most {MAX_SORTS} parts", ("orderBy",))
     parts = [Sort(listed.sorts[part.field.value], descending=part.direction is Direction.DESC) for part in said]
     return Order(*parts, Sort(listed.model.id, descending=parts[-1].descending))
 

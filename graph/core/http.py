@@ -22,6 +22,7 @@ from graph.core.disconnects import while_connected
 from graph.core.ending import end
 from graph.core.errors import STATUS, refused
 from graph.core.graphiql import PAGE
+from graph.core.limits import MAX_VALUES
 from graph.core.operations import Answer, Asked, Operation, Operations, Rejected
 from graph.server import Server
 
@@ -69,6 +70,7 @@ class GraphQLDoor:
             return _response(media, {"errors": [refused(refusal)]}, STATUS[refusal.code])
         if media == EVENTS:
             context.last_event_id = request.headers.get("last-event-id")
+            await context.reads.close()  # a stream that never starts would keep the connection
             return StreamingResponse(
                 _events(self._operations, operation, context),
                 media_type=EVENTS,
@@ -121,7 +123,7 @@ def _accepts(request: Request, kind: str) -> bool:
 
 
 async def _asked(request: Request, limit: int) -> Asked:
-    said = _parameters(request) if request.method in _READING else await json_body(request, limit)
+    said = _parameters(request) if request.method in _READING else await json_body(request, limit, MAX_VALUES)
     if not isinstance(said, Mapping):
         raise BodyError(400, "the body must be a JSON object")
     query = said.get("query")

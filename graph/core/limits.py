@@ -16,8 +16,11 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
+    ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    ValueNode,
     VariableNode,
     get_named_type,
 )
@@ -25,6 +28,7 @@ from graphql import (
 from app.core.paging import DEFAULT_PAGE
 from graph.core.errors import LimitExceeded
 
+MAX_CHARACTERS = 100_000
 MAX_TOKENS = 5_000
 MAX_DEPTH = 20
 MAX_FIELDS = 2_000
@@ -33,8 +37,13 @@ MAX_DIRECTIVES = 50
 MAX_FIELDS_PER_SET = 250
 MAX_COST = 20_000
 MAX_PAIRS = 10_000
+MAX_OBJECTS = 500
+MAX_OBJECTS_OF_MUTATION = 20_000
+MAX_LIST = 1_000
+MAX_VALUES = 100_000
 _COUNT_COST = 10
 _MUTATION_COST = 10
+_INTROSPECTION_COST = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,7 @@ class Measure:
     aliases: int = 0
     directives: int = 0
     cost: int = 0
+    objects: int = 0
     path: tuple[str, ...] = ()
 
 
@@ -56,6 +66,8 @@ class _Pass:
     schema: GraphQLSchema
     variables: Mapping[str, Any]
     fragments: Mapping[str, FragmentDefinitionNode]
+    objects: Mapping[str, int]
+    max_objects: int
     measured: dict[str, Measure]
     open: set[str]
 
@@ -67,6 +79,8 @@ class _Pass:
             total = _sum(total, self._child(child, parent))
             if total.fields > MAX_FIELDS:
                 raise LimitExceeded(f"an operation may select at most {MAX_FIELDS} fields, fragments included")
+            if total.objects > self.max_objects:
+                raise LimitExceeded(f"the arguments of an operation may hold at most {self.max_objects} objects")
         return total
 
     def _child(self, node: Any, parent: Any) -> Measure:
@@ -90,7 +104,7 @@ class _Pass:
         if inner.depth >= MAX_DEPTH:
             raise LimitExceeded(f"an operation may be at most {MAX_DEPTH} levels deep")
         size = self._size(node, field)
-        own = _COUNT_COST if node.name.value == "totalCount" else int(isinstance(type_, _WITH_FIELDS))
+        own = _OWN_COST.get(node.name.value, int(isinstance(type_, _WITH_FIELDS)))
         name = node.alias.value if node.alias else node.name.value
         return Measure(
             inner.depth + 1,
@@ -98,8 +112,17 @@ class _Pass:
             inner.aliases + int(node.alias is not None),
             inner.directives,
             own + size * inner.cost,
+            inner.objects + sum(self._objects(argument.value) for argument in node.arguments or ()),
             (name, *inner.path),
         )
+
+    def _objects(self, value: ValueNode) -> int:
+        """How many objects an argument holds, whether they are written there or come by variables."""
+        if isinstance(value, VariableNode):
+            return self.objects.get(value.name.value, 0)
+        if isinstance(value, ObjectValueNode):
+            return 1 + sum(self._objects(field.value) for field in value.fields)
+        return sum(map(self._objects, value.values)) if isinstance(value, ListValueNode) else 0
 
     def _fragment(self, name: str) -> Measure:
         known = self.measured.get(name)
@@ -129,6 +152,29 @@ class _Pass:
 
 
 _WITH_FIELDS = (GraphQLObjectType, GraphQLInterfaceType)
+_OWN_COST = {"totalCount": _COUNT_COST, "__schema": _INTROSPECTION_COST, "__type": _INTROSPECTION_COST}
+
+
+def count_objects(value: Any) -> int:
+    """How many objects a variable holds; `LimitExceeded` for a list that is too long, or too many values in all."""
+    objects = values = 0
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            objects += 1
+            inner: Any = one.values()
+        elif isinstance(one, list):
+            if len(one) > MAX_LIST:
+                raise LimitExceeded(f"a list in the variables may hold at most {MAX_LIST} values")
+            inner = one
+        else:
+            continue
+        values += len(inner)
+        if values > MAX_VALUES:
+            raise LimitExceeded(f"the variables may hold at most {MAX_VALUES} values")
+        waiting.extend(inner)
+    return objects
 
 
 def measure(
@@ -139,7 +185,9 @@ def measure(
 ) -> Measure:
     """The measure of the operation; `LimitExceeded` where it is over a limit that no page size can mend."""
     fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
-    walk = _Pass(schema, {**_defaults(operation), **variables}, fragments, {}, set())
+    objects = {name: count_objects(value) for name, value in variables.items()}
+    most = MAX_OBJECTS_OF_MUTATION if operation.operation.value == "mutation" else MAX_OBJECTS
+    walk = _Pass(schema, {**_defaults(operation), **variables}, fragments, objects, most, {}, set())
     root = schema.get_root_type(operation.operation)
     try:
         total = walk.selection(operation.selection_set, root)
@@ -186,6 +234,7 @@ def _sum(left: Measure, right: Measure) -> Measure:
         left.aliases + right.aliases,
         left.directives + right.directives,
         left.cost + right.cost,
+        left.objects + right.objects,
         left.path if left.cost >= right.cost else right.path,
     )
 

@@ -1,5 +1,6 @@
 """Operations: parsed, measured and validated once per document, executed per request."""
 
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -20,14 +21,13 @@ from graphql import (
 )
 from graphql.pyutils import is_awaitable
 from pydantic_core import PydanticCustomError
-from sqlalchemy.util import LRUCache
 
 from app.core.errors import Refusal
 from app.core.records import storable_json
 from graph.context import Context
 from graph.core.direct import must_wait
 from graph.core.errors import LimitExceeded, formatted, refused
-from graph.core.limits import MAX_TOKENS, Measure, measure, refuse_overlaps
+from graph.core.limits import MAX_CHARACTERS, MAX_TOKENS, Measure, measure, refuse_overlaps
 
 Answer = dict[str, Any]
 
@@ -64,27 +64,48 @@ class Operation:
         return self.definition.operation
 
 
+class Documents:
+    """The documents used last, up to so many characters of text: a parsed one takes ninety times as many bytes."""
+
+    def __init__(self, characters: int) -> None:
+        self._left = characters
+        self._kept: OrderedDict[str, DocumentNode] = OrderedDict()
+
+    def get(self, text: str) -> DocumentNode | None:
+        if text in self._kept:
+            self._kept.move_to_end(text)
+        return self._kept.get(text)
+
+    def keep(self, text: str, document: DocumentNode) -> None:
+        self._kept[text] = document
+        self._left -= len(text)
+        while self._left < 0:
+            self._left += len(self._kept.popitem(last=False)[0])
+
+
 class Operations:
     """Runs GraphQL operations over one schema. Documents are kept, parsed and validated, by their text."""
 
-    def __init__(self, schema: strawberry.Schema, *, cached: int = 1_000) -> None:
+    def __init__(self, schema: strawberry.Schema, *, kept: int = 1_000_000) -> None:
         self._schema = schema._schema
-        self._documents: Any = LRUCache(cached)
+        self._documents = Documents(kept)
 
     def prepare(self, asked: Asked) -> Operation:
         """The operation that was asked for; `Rejected` for one that does not parse, fit or validate."""
         try:
+            if len(asked.query) > MAX_CHARACTERS:
+                raise LimitExceeded(f"a document may have at most {MAX_CHARACTERS} characters")
             document = self._documents.get(asked.query)
             known = document is not None
             if document is None:
                 document = parse(asked.query, max_tokens=MAX_TOKENS)
             definition = self._chosen(document, asked.operation_name)
             variables = dict(asked.variables or {})
-            storable_json(variables)
             total = measure(self._schema, document, definition, variables)
+            storable_json(variables)
             if not known:
                 self._validate(document)
-                self._documents[asked.query] = document
+                self._documents.keep(asked.query, document)
         except GraphQLError as error:
             raise Rejected([formatted(error)]) from None
         except PydanticCustomError as error:
@@ -96,8 +117,8 @@ class Operations:
     async def run(self, operation: Operation, context: Context) -> Answer:
         """Executes a query or mutation; the answer as it goes out. `Rejected` where the asker's budget is spent or
         the variables do not fit."""
-        self._spend(operation.measure.cost, context)
         try:
+            self._spend(operation.measure.cost, context)
             result: Any = execute(
                 self._schema,
                 operation.document,

@@ -20,6 +20,7 @@ from graph.http.problems import problem
 from graph.server import Server
 
 MAX_BYTES = 25 * 1024 * 1024
+MAX_VALUES = 1_000_000
 
 
 class HooksDoor:
@@ -42,7 +43,7 @@ class HooksDoor:
         body = await raw_body(request, MAX_BYTES)
         if not inbound.signed(secret, body, request.headers.get(inbound.signature_header)):
             return problem(401, "the signature does not fit the body")
-        payload = parsed(body)
+        payload = parsed(body, MAX_VALUES)
         delivery = request.headers.get(inbound.delivery_header, "")
         event = request.headers.get(inbound.event_header, "")
         if not isinstance(payload, dict) or not event or not delivery:

@@ -15,6 +15,7 @@ from app.identity.permissions import Permission
 from app.signals.batches import ErrorPolicy, Row, accept, read_row, refuse_size
 from app.signals.ingest import Receipt
 from app.signals.models import Signal
+from app.signals.records import MAX_BATCH
 from graph.core.bodies import BodyError, parsed, raw_body
 from graph.core.node import key_of, public_id
 from graph.http.door import asker
@@ -22,6 +23,7 @@ from graph.http.problems import shown
 from graph.server import Server
 
 _IDS = {"companyId": Company, "contactId": Contact}
+MAX_FIELDS = 50
 _NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
 
@@ -51,6 +53,8 @@ def _policy(request: Request) -> ErrorPolicy:
 def _rows(request: Request, body: bytes) -> Sequence[Row]:
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind in _NDJSON:
+        if body.count(b"\n") > 10 * MAX_BATCH:
+            raise BodyError(413, f"a batch takes at most {MAX_BATCH} signals")
         lines = [line for line in body.splitlines() if line.strip()]
         refuse_size(len(lines))
         return [_read_line(line) for line in lines]
@@ -72,6 +76,8 @@ def _read_line(line: bytes) -> Row:
 def _read(values: Any) -> Row:
     if not isinstance(values, dict):
         return (Problem(Code.INVALID, "must be an object"),)
+    if len(values) > MAX_FIELDS:
+        return (Problem(Code.INVALID, f"has more than {MAX_FIELDS} fields"),)
     if "companyId" in values or "contactId" in values:
         try:
             values = values | {

@@ -70,7 +70,7 @@ def _signals() -> dict[str, Any]:
                 "application/x-ndjson": {"schema": {"type": "string"}},
             },
         },
-        "responses": {"202": _json("Stored.", receipts), **_problems(400, 401, 403, 404, 413, 415)},
+        "responses": {"202": _json("Stored.", receipts), **_problems(401, 403, 404)},
     }
 
 
@@ -80,7 +80,7 @@ def _segment(call: str) -> dict[str, Any]:
         **_operation(f"segment{call.capitalize()}", SegmentDoor.__call__),
         "security": [{"writeKey": []}, {"bearer": []}, {}],
         "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
-        "responses": {"200": _json("Taken.", answer), **_problems(400, 401, 403, 413)},
+        "responses": {"200": _json("Taken.", answer), **_problems(401, 403)},
     }
 
 
@@ -94,7 +94,7 @@ def _hooks() -> dict[str, Any]:
             {"name": "connectionId", "in": "path", "required": True, "schema": {"type": "string"}},
         ],
         "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
-        "responses": {"202": _json("Stored.", answer), **_problems(400, 401, 404, 413)},
+        "responses": {"202": _json("Stored.", answer), **_problems(401, 404)},
     }
 
 
@@ -114,8 +114,16 @@ def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _problems(*statuses: int) -> dict[str, Any]:
+    """The refusals of a door that reads a body: those of its own, and those that every such door shares."""
     content = {"application/problem+json": {"schema": {"$ref": _REF.format(model="Problem")}}}
-    return {str(status): {"description": "Refused.", "content": content} for status in statuses}
+    refused = {str(status): {"description": "Refused.", "content": content} for status in (*_BODY, *statuses)}
+    later = {"description": "Refused for now.", "headers": {"Retry-After": _SECONDS}, "content": content}
+    return refused | {str(status): later for status in _LATER}
+
+
+_BODY = (400, 408, 413, 415)
+_LATER = (429, 503)
+_SECONDS = {"description": "The seconds to wait.", "schema": {"type": "integer", "minimum": 0}}
 
 
 _TEXT_OR_NULL = {"type": ["string", "null"]}

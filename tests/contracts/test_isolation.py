@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import orjson
@@ -17,7 +16,7 @@ from graph.context import context_for
 from graph.core.operations import Asked, Operations
 from graph.schema import schema
 from graph.server import Server
-from tests.contracts.tables import TENANT_NAMES
+from tests.contracts.tables import rows_of
 from tests.factories.documents import Place, Root, places, roots
 from tests.factories.holdings import Holdings
 
@@ -62,19 +61,6 @@ async def trials(place: Place, asker: Holdings, victim: Holdings) -> AsyncIterat
                 known.extend({kind} - set(known))
                 yield kind, answer
                 break
-
-
-async def rows_of(owner: asyncpg.Connection, tenant: UUID) -> dict[str, list[str]]:
-    """Every row of the organization in every table, as text."""
-    return {
-        table: [
-            row[0]
-            for row in await owner.fetch(
-                f"SELECT row::text FROM {table} AS row WHERE organization_id = $1 ORDER BY 1", tenant
-            )
-        ]
-        for table in TENANT_NAMES
-    }
 
 
 @named("query")

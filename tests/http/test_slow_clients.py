@@ -1,18 +1,14 @@
 """Clients that open a connection and say nothing, or half of a request: they are not waited for for ever."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import pytest
 
 from app.core.config import Settings
 from graph import protocol
-from graph.__main__ import server_of
-from graph.asgi import application_with
 from graph.core import bodies
-from tests.factories.web import free_port
+from tests.factories.inside import serving
 
 HALVES = {
     "silence": b"",
@@ -23,28 +19,13 @@ HALVES = {
 }
 
 
-@asynccontextmanager
-async def hasty(settings: Settings) -> AsyncIterator[str]:
-    """The web process with short deadlines, in this process."""
-    port = free_port()
-    server = server_of(application_with(settings), settings, port=port)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        await serving
-
-
 @pytest.mark.parametrize("sent", HALVES.values(), ids=HALVES.keys())
 async def test_half_a_request_is_given_up(
     chosen_settings: Settings, sent: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
     monkeypatch.setattr(bodies, "BODY_SECONDS", 0.3)
-    async with hasty(chosen_settings) as url:
+    async with serving(chosen_settings) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
         writer.write(sent)
         async with asyncio.timeout(3):

@@ -11,6 +11,7 @@ from app.core import crypto
 from app.core.config import Settings, settings
 from app.core.db import driver_url
 from app.identity import passwords, sessions
+from tests.contracts.tables import everything
 from tests.factories.tenants import Tenant
 
 
@@ -19,12 +20,6 @@ async def owner(chosen_settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(driver_url(chosen_settings.database_url.get_secret_value()))
     yield connection
     await connection.close()
-
-
-async def everything(owner: asyncpg.Connection) -> str:
-    tables = await owner.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    rows = [await owner.fetchval(f"SELECT string_agg(row::text, '\n') FROM {name} AS row") for (name,) in tables]
-    return "\n".join(row for row in rows if row)
 
 
 async def test_no_secret_is_in_any_table(tenant: Tenant, owner: asyncpg.Connection) -> None:
