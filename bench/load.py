@@ -28,7 +28,7 @@ BURST_RATE = 1_000
 FLOOD_RATE = 2_500
 MOST_CONNECTIONS = 4_000
 BURSTS = 5
-_SHARES = {"ingest": 60, "Q1": 30, "Q4": 6, "Q2": 4}
+_SHARES = {"ingest": 64, "Q1": 32, "Q4": 2, "Q2": 2}
 """Of a hundred requests: single signals, one company, the top list with reasons, a page with its relations."""
 
 

@@ -20,7 +20,8 @@ MAX_WAITING_MESSAGES = 600
 MAX_PARTS = 1_000
 DRAIN_SECONDS = 1.0
 STREAM_SEND_BUFFER = 32 * 1024
-STREAM_WRITE_LIMIT = 16 * 1024
+STREAM_WRITE_LIMIT = 0
+LINGER_SECONDS = 2.0
 
 
 def _raw(status: HTTPStatus, detail: str, *headers: str) -> bytes:
@@ -97,7 +98,7 @@ class DoorProtocol(HttpToolsProtocol):
         body_is_whole = not self.cycle.more_body
         super().on_response_complete()
         if not body_is_whole:
-            self._arm()
+            self._arm(LINGER_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
@@ -120,9 +121,9 @@ class DoorProtocol(HttpToolsProtocol):
         self.transport.write(_LARGE)
         self.transport.close()
 
-    def _arm(self) -> None:
+    def _arm(self, seconds: float | None = None) -> None:
         self._disarm()
-        self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+        self._deadline = self.loop.call_later(HEAD_SECONDS if seconds is None else seconds, self.transport.close)
 
     def _disarm(self) -> None:
         if self._deadline is not None:
@@ -154,6 +155,10 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self.transport.write(_NO_HANDSHAKE)  # its head could not be read, and uvicorn would say nothing
             self.transport.close()
+
+    async def run_asgi(self) -> None:
+        self.scope["state"]["writable"] = self.writable
+        await super().run_asgi()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.release(self.transport)

@@ -26,6 +26,7 @@ from app.core.tenancy import SYSTEM
 from app.core.work import Work, work
 from workers.actors import ACTORS
 from workers.broker import NAMESPACE, QUEUE, send_all
+from workers.gathering import Gathering
 from workers.trouble import STEP_SECONDS, TROUBLE
 
 BATCH = 500
@@ -50,6 +51,7 @@ class Relay:
         self._looked_at = -math.inf
         self._reminding_from = SYSTEM
         self._tidied_at: dict[UUID, float] = {}
+        self._gathering = Gathering()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until told to stop, through losses of either engine."""
@@ -78,6 +80,7 @@ class Relay:
                 await self._remind(min(since, 2 * LOOK_EVERY_SECONDS))
         async with self._step():
             waiting = await self._waiting()
+            await asyncio.to_thread(send_all, self._gathering.due())
         return bool(waiting) and all([await self._passed_on(tenant) for tenant in waiting])
 
     async def _passed_on(self, tenant: UUID) -> bool:
@@ -100,11 +103,22 @@ class Relay:
             if not events:
                 return
             await self._append(unit, tenant, events)
-            queued = await _queue(unit, events)
+            queued = await self._queue(unit, events)
             await self._tidy(unit, tenant)
             mark.relayed_seq = events[-1].seq
         EVENTS.inc(len(events))
         await asyncio.to_thread(send_all, [(tenant, job) for job in queued])
+
+    async def _queue(self, unit: Work, events: Sequence[Entry]) -> list[UUID]:
+        """Adds the jobs that the events cause; the ids of those that may start at once."""
+        ids = []
+        for actor in ACTORS.values():
+            numbers = [event.seq for event in events if event.name == actor.event]
+            if actor.together and numbers:
+                ids.append(await self._gathering.queue(unit, actor.type, numbers[0], numbers[-1]))
+            else:
+                ids += [await _queue_alone(unit, actor.type, number) for number in numbers]
+        return [id_ for id_ in ids if id_ is not None]
 
     async def _mark(self, unit: Work) -> OutboxMark | None:
         locked = select(OutboxMark).with_for_update(skip_locked=True)
@@ -192,7 +206,9 @@ class Relay:
 
     async def _rest(self, stop: asyncio.Event) -> None:
         waits = [asyncio.create_task(self._woken.wait()), asyncio.create_task(stop.wait())]
-        await asyncio.wait(waits, timeout=LOOK_EVERY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        soon = self._gathering.seconds_until_due()
+        pause = LOOK_EVERY_SECONDS if soon is None else min(LOOK_EVERY_SECONDS, soon)
+        await asyncio.wait(waits, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
         for one in waits:
             one.cancel()
 
@@ -214,17 +230,9 @@ async def _events(unit: Work, after: int) -> list[Entry]:
     return [Entry(seq, name, payload) for seq, name, payload, _ in rows]
 
 
-async def _queue(unit: Work, events: Sequence[Entry]) -> list[UUID]:
-    """Adds the jobs that the events cause; their ids."""
-    ids = []
-    for actor in ACTORS.values():
-        numbers = [event.seq for event in events if event.name == actor.event]
-        groups = [numbers] if actor.together and numbers else [[number] for number in numbers]
-        for group in groups:
-            payload = orjson.dumps({"first": group[0], "last": group[-1]}).decode()
-            if job := await jobs.queue(unit, actor.type, str(group[0]), payload):
-                ids.append(job)
-    return ids
+async def _queue_alone(unit: Work, type_: str, number: int) -> UUID | None:
+    payload = orjson.dumps({"first": number, "last": number}).decode()
+    return await jobs.queue(unit, type_, str(number), payload)
 
 
 def _has_doubled(age: float, since: float) -> bool:

@@ -4,6 +4,7 @@ The lease is short, and renewed while the effect is under way. A worker that fro
 its transaction when nothing was said in it for as long as a lease: its locks hold up nobody for longer."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -25,7 +26,7 @@ from app.core.work import Work, work
 from workers.actors import ACTORS, SCHEDULES
 from workers.broker import ACTOR, QUEUE, broker
 from workers.gate import Gate
-from workers.trouble import TROUBLE
+from workers.trouble import STEP_SECONDS, TROUBLE
 
 Take = Callable[[Work, UUID], Awaitable[Attempt | None]]
 _log = structlog.get_logger(__name__)
@@ -140,12 +141,20 @@ async def _events(unit: Work, name: str, payload: dict[str, Any]) -> Sequence[Ev
 
 
 async def _failed(database: Database, tenant: UUID, attempt: Attempt, error: str, *, retry: bool) -> None:
+    """Records the failure, also where the database is away for a while: else the job would wait for its lease."""
     JOBS.labels(attempt.type, "failed").inc()
-    try:
-        async with work(database, tenant) as unit:
-            await jobs.fail(unit, attempt, error, retry=retry)
-    except LeaseLostError:
-        _log.warning("job.lease_lost")
+    ends = time.monotonic() + settings().job_lease_seconds
+    while time.monotonic() < ends:
+        try:
+            async with asyncio.timeout(STEP_SECONDS), work(database, tenant) as unit:
+                await jobs.fail(unit, attempt, error, retry=retry)
+            return
+        except LeaseLostError:
+            _log.warning("job.lease_lost")
+            return
+        except TROUBLE as trouble:
+            _log.warning("job.failure_not_recorded", error=str(trouble))
+            await asyncio.sleep(1)
 
 
 def declare() -> Runner:

@@ -14,7 +14,7 @@ from app.core.embedded import EngineError
 from app.core.embedded.server import Server
 
 CHILD_STOP_SECONDS = 8.0
-LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 10.0
 STEADY_SECONDS = 60.0
 TICK_SECONDS = 0.1
 

@@ -106,7 +106,7 @@ JOB_LIST = Listing(
 )
 
 
-async def queue(work: Work, type_: str, key: str, payload: str) -> UUID | None:
+async def queue(work: Work, type_: str, key: str, payload: str, *, delay: timedelta = timedelta()) -> UUID | None:
     """Adds a job; None where one of this type and key was added before. `payload` is a JSON object."""
     id_ = new_id()
     added = await add_rows(
@@ -119,7 +119,7 @@ async def queue(work: Work, type_: str, key: str, payload: str) -> UUID | None:
             "payload": [payload],
             "status": [JobStatus.QUEUED.value],
             "attempts": [0],
-            "run_at": [work.at],
+            "run_at": [work.at + delay],
             "created_at": [work.at],
             "updated_at": [work.at],
         },
@@ -127,6 +127,18 @@ async def queue(work: Work, type_: str, key: str, payload: str) -> UUID | None:
         returning=[Job.id],
     )
     return id_ if added else None
+
+
+async def extend(work: Work, id_: UUID, last: int) -> bool:
+    """Has a job that nobody has started yet work on the events up to `last` as well; whether it could be told."""
+    more = (
+        update(Job)
+        .where(Job.id == id_, Job.status == JobStatus.QUEUED)
+        .values(payload=Job.payload.concat({"last": last}), updated_at=work.at)
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    )
+    return (await work.run(more)).one_or_none() is not None
 
 
 class LeaseLostError(Exception):

@@ -95,16 +95,12 @@ class Live:
         self._feeds: dict[UUID, _Feed] = {}
         self._closing = asyncio.Event()
 
-    async def head(self, organization: UUID) -> int:
-        feed = self._feeds.get(organization)
-        return feed.head if feed else await last_number(self._redis, organization)
-
-    async def read(self, organization: UUID, after: int | None) -> AsyncIterator[list[Entry]]:
+    async def read(self, organization: UUID, after: int) -> AsyncIterator[list[Entry]]:
         """Batches of events after the number, then of those to come; an empty batch every few quiet seconds.
 
         `CURSOR_EXPIRED` where events after it have left the stream: the client must fetch again."""
         async with self._feed(organization) as feed:
-            cursor = feed.head if after is None else after
+            cursor = after
             yield []
             while not self._closing.is_set():
                 entries = feed.since(cursor)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
+import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -11,6 +12,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from app.core.errors import Code, Problem, Refusal
 
 MAX_JSON_DEPTH = 32
+MAX_JSON_BYTES = 64 * 1024
 
 
 def _storable(text: str) -> str:
@@ -46,7 +48,15 @@ def storable_json(value: Any, depth: int = 0) -> Any:
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_storable)]
 Line = Annotated[Text, StringConstraints(max_length=255)]
 LongText = Annotated[Text, StringConstraints(max_length=20_000)]
-JsonObject = Annotated[dict[str, Any], AfterValidator(storable_json)]
+
+
+def _not_too_large(value: dict[str, Any]) -> dict[str, Any]:
+    if len(orjson.dumps(value)) > MAX_JSON_BYTES:
+        raise PydanticCustomError("large", f"must be at most {MAX_JSON_BYTES} bytes of JSON")
+    return value
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(storable_json), AfterValidator(_not_too_large)]
 
 
 class Record(BaseModel):

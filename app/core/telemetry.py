@@ -1,8 +1,10 @@
 """Logs as JSON lines and counters for Prometheus, the same in every process."""
 
+import contextlib
 import logging
 import sys
-from typing import Any
+from io import TextIOBase
+from typing import Any, TextIO, cast
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -15,6 +17,21 @@ JOBS = Counter("devsignal_jobs_total", "Attempts at jobs, by outcome.", ["type",
 
 _INDISCREET = ("uvicorn", "websockets")
 """Loggers that write addresses with their queries, and at DEBUG every header and frame."""
+
+
+class _Lines(TextIOBase):
+    """Standard error, for lines that are lost rather than in the way: a disk that is full must not stop any work."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
+
+
 _SECRET_KEYS = ("authorization", "token", "password", "secret", "api_key", "refresh_token")
 
 
@@ -30,10 +47,10 @@ def configure(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Lines())),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_Lines())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[

@@ -3,6 +3,7 @@
 Only this module commits."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -188,7 +189,8 @@ class Reads:
         if connection is None:
             return
         try:
-            if not connection.is_closed():
+            # Nothing was written: where the server has gone, or the pool taken the connection back, nothing is amiss.
+            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 await connection.execute("COMMIT")
         finally:
             await asyncio.shield(self._database.reads.release(connection))

@@ -35,7 +35,9 @@ class SignalRecord(Record):
         None, description="The company's domain or website."
     )
     occurred_at: AwareDatetime | None = Field(None, description="When it was done; now, if left out.")
-    properties: JsonObject = Field(default_factory=dict, description="Anything else worth keeping, as JSON.")
+    properties: JsonObject = Field(
+        default_factory=dict, description="Anything else worth keeping, as JSON of at most 64 KB."
+    )
     company_id: UUID | None = Field(None, description="The company, where you know it.")
     contact_id: UUID | None = Field(None, description="The contact, where you know it.")
     idempotency_key: Name | None = Field(

@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import select
+
 from app.core.errors import Code, Refusal
 from app.core.live import Entry
+from app.core.outbox import OutboxHead
 from app.identity.permissions import Permission
 from graph.context import Context, Info
 from graph.core.permission import demand
@@ -33,9 +36,9 @@ async def watch(
     Whether the asker still may is asked again with each batch; no connection is held between two of them."""
     context = info.context
     demand(context.principal, permission)
-    await context.reads.close()
     seq, place = _position(after or context.last_event_id)
-    start = None if seq is None else seq - (1 if place is not None else 0)
+    start = await _now(context) if seq is None else seq - (1 if place is not None else 0)
+    await context.reads.close()
     async for entries in context.live.read(context.principal.tenant, start):
         await context.ask_again()
         demand(context.principal, permission)
@@ -51,6 +54,11 @@ async def watch(
                 last = happening is happenings[-1]
                 context.cursor = str(entry.seq) if last else f"{entry.seq}.{happening.place}"
                 yield context.cursor, happening.value
+
+
+async def _now(context: Context) -> int:
+    """The number of the newest event. It is asked of the database: a stream that was lost begins with old ones."""
+    return await context.reads.value(select(OutboxHead.last_seq)) or 0
 
 
 def _position(cursor: str | None) -> tuple[int | None, int | None]:

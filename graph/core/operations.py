@@ -22,11 +22,10 @@ from graphql import (
 from graphql.pyutils import is_awaitable
 from pydantic_core import PydanticCustomError
 
-from app.core.errors import Refusal
 from app.core.records import storable_json
 from graph.context import Context
 from graph.core.direct import must_wait
-from graph.core.errors import LimitExceeded, formatted, refused
+from graph.core.errors import LimitExceeded, formatted
 from graph.core.limits import MAX_CHARACTERS, MAX_TOKENS, Measure, measure, refuse_overlaps
 
 Answer = dict[str, Any]
@@ -142,8 +141,10 @@ class Operations:
                 async with aclosing(self._follow(operation, context)) as answers:
                     async for answer in answers:
                         yield answer
-        except Refusal as refusal:
-            raise Rejected([refused(refusal)]) from None
+        except Rejected:
+            raise
+        except Exception as error:  # a feed does not end without a word
+            raise Rejected([formatted(GraphQLError(str(error), original_error=error))]) from None
         finally:
             await context.reads.close()
 

@@ -190,6 +190,8 @@ class Conversation:
                 async with aclosing(self._operations.follow(operation, context)) as answers:
                     async for answer in answers:
                         await self._send({"id": id_, "type": "next", "payload": answer})
+                        answer = {}
+                        await self._read()
             else:
                 answer = await self._operations.run(operation, context)
                 await self._send({"id": id_, "type": "next", "payload": answer})
@@ -215,6 +217,12 @@ class Conversation:
     async def _send(self, message: Mapping[str, Any]) -> None:
         async with self._sending:
             await self._socket.send_text(orjson.dumps(message).decode())
+
+    async def _read(self) -> None:
+        """Waits until the client has read most of what was sent: the next event is fetched after that, not before."""
+        writable = self._socket.scope["state"].get("writable")
+        if writable is not None:
+            await writable.wait()
 
     async def _close(self, code: int, reason: str) -> None:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it may be closed already
