@@ -104,8 +104,9 @@ async def _measured(
                 _say("measured ingest")
             if not only or "load" in only:
                 async with Database.open(started.database_url, pool_size=2) as database:
-                    with process("relay", "workers", "relay"), process("worker", "workers", "run"):
-                        rows += await load.measure(web, reference, database, tenants, seconds=plan.load_seconds)
+                    with process("relay", "workers", "relay") as relay, process("worker", "workers", "run") as worker:
+                        installation = load.Installation(web, relay, worker, database)
+                        rows += await load.measure(installation, reference, tenants, seconds=plan.load_seconds)
                 _say("measured load")
     return rows
 

@@ -23,11 +23,11 @@ from bench.processes import BenchError, Process
 from bench.report import Row
 from bench.shapes import SHAPES
 
-STEADY_RATE = 250
+STEADY_RATE = 100
 BURST_RATE = 1_000
-FLOOD_RATE = 2_500
+FLOOD_RATE = 250
 MOST_CONNECTIONS = 4_000
-BURSTS = 5
+BURSTS = 1
 _SHARES = {"ingest": 64, "Q1": 32, "Q4": 2, "Q2": 2}
 """Of a hundred requests: single signals, one company, the top list with reasons, a page with its relations."""
 
@@ -56,6 +56,19 @@ class Outcome:
     def error_share(self) -> float:
         """Errors and refusals, in percent of what was asked."""
         return 100 * (self.asked - len(self.latencies)) / max(1, self.asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """The processes that do the main job."""
+
+    web: Process
+    relay: Process
+    worker: Process
+    database: Database
+
+    def cpu_seconds(self) -> list[float]:
+        return [process.cpu_seconds() for process in (self.web, self.relay, self.worker)]
 
 
 class Crowd:
@@ -140,21 +153,29 @@ def mixed(tenants: Sequence[Tenant], *, ours: bool) -> Iterator[bytes]:
 
 
 async def measure(
-    web: Process, reference: Process, database: Database, tenants: Sequence[Tenant], *, seconds: float
+    installation: Installation, reference: Process, tenants: Sequence[Tenant], *, seconds: float
 ) -> list[Row]:
     """Each phase beside the same on the reference, then the flood and what memory came to."""
     rows: list[Row] = []
+    web = installation.web
     async with _crowd(web) as ours, _crowd(reference) as theirs:
         asked, also_asked = mixed(tenants, ours=True), mixed(tenants, ours=False)
         await _sent(ours, asked, STEADY_RATE, 3)
         await _sent(theirs, also_asked, STEADY_RATE, 3)
+        await _settled(installation.database)
+        busy = installation.cpu_seconds()
         steady = await _sent(ours, asked, STEADY_RATE, seconds / 2)
         warm = _resident(web)
         steady.add(await _sent(ours, asked, STEADY_RATE, seconds / 2))
         grown = _resident(web) - warm
-        settled = await _settled(database)
+        shares = [
+            100 * (after - before) / seconds for before, after in zip(busy, installation.cpu_seconds(), strict=True)
+        ]
+        settled = await _settled(installation.database)
         beside = await _sent(theirs, also_asked, STEADY_RATE, min(seconds, 10))
         rows += _phase(f"Load {STEADY_RATE}/s", steady, beside, f"{seconds:.0f} s of the mixed main job")
+        for name, share in zip(("web", "relay", "worker"), shares, strict=True):
+            rows.append(Row(f"Load {STEADY_RATE}/s CPU of {name}", share, None, "% of a core", "during that time"))
         rows.append(Row("Load all events passed on", settled, None, "s after", "relay and workers beside the load"))
         burst = await _bursts(ours, asked)
         beside = await _bursts(theirs, also_asked)

@@ -52,6 +52,7 @@ class Relay:
         self._reminding_from = SYSTEM
         self._tidied_at: dict[UUID, float] = {}
         self._gathering = Gathering()
+        self._marked: set[UUID] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until told to stop, through losses of either engine."""
@@ -96,16 +97,13 @@ class Relay:
     async def pass_on(self, tenant: UUID) -> None:
         """Passes on the next events of the organization, unless another relay is at it."""
         async with work(self._database, tenant) as unit:
-            mark = await self._mark(unit)
-            if mark is None:
-                return
-            events = await _events(unit, mark.relayed_seq)
+            events = await self._next(unit)
             if not events:
                 return
             await self._append(unit, tenant, events)
             queued = await self._queue(unit, events)
             await self._tidy(unit, tenant)
-            mark.relayed_seq = events[-1].seq
+            await unit.rows(outbox.PASSED_ON, seq=events[-1].seq)
         EVENTS.inc(len(events))
         await asyncio.to_thread(send_all, [(tenant, job) for job in queued])
 
@@ -119,6 +117,16 @@ class Relay:
             else:
                 ids += [await _queue_alone(unit, actor.type, number) for number in numbers]
         return [id_ for id_ in ids if id_ is not None]
+
+    async def _next(self, unit: Work) -> list[Entry]:
+        """The events that follow the mark, which is then held; none where another relay is at it."""
+        rows = await unit.rows(outbox.NEXT, limit=BATCH)
+        if not rows and unit.organization not in self._marked:
+            if await self._mark(unit) is None:
+                return []
+            rows = await unit.rows(outbox.NEXT, limit=BATCH)
+        self._marked.add(unit.organization)
+        return [Entry(row.seq, row.name, row.payload) for row in rows]
 
     async def _mark(self, unit: Work) -> OutboxMark | None:
         locked = select(OutboxMark).with_for_update(skip_locked=True)

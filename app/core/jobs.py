@@ -7,6 +7,7 @@ A process that ends takes the jobs under way with it, and each of them may be wh
 one at a time, with nothing beside them: what kills its process then kills nothing else, and is dead after five starts;
 what merely stood beside it loses one attempt."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,7 +15,9 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
+    DateTime,
     Index,
     String,
     Text,
@@ -29,6 +32,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.clock import now
@@ -39,6 +43,7 @@ from app.core.filters import Filterable
 from app.core.ids import new_id
 from app.core.lists import Listing
 from app.core.sets import add_rows
+from app.core.statements import Prepared
 from app.core.tenancy import SYSTEM
 from app.core.work import Work
 
@@ -131,14 +136,51 @@ async def queue(work: Work, type_: str, key: str, payload: str, *, delay: timede
 
 async def extend(work: Work, id_: UUID, last: int) -> bool:
     """Has a job that nobody has started yet work on the events up to `last` as well; whether it could be told."""
-    more = (
-        update(Job)
-        .where(Job.id == id_, Job.status == JobStatus.QUEUED)
-        .values(payload=Job.payload.concat({"last": last}), updated_at=work.at)
-        .returning(Job.id)
-        .execution_options(synchronize_session=False)
+    return bool(await work.rows(_EXTEND, id=id_, last=last, at=work.at))
+
+
+def _prepared(sql: str) -> Prepared:
+    """A statement about one job of the organization; its parameters are named alike in all of them."""
+    said = text(sql)
+    return Prepared(said.bindparams(*(one for one in _PARAMETERS if one.key in said._bindparams)))
+
+
+_MOMENT = DateTime(timezone=True)
+_PARAMETERS = (
+    bindparam("organization", type_=Uuid()),
+    bindparam("id", type_=Uuid()),
+    bindparam("lease", type_=Uuid()),
+    bindparam("statuses", type_=ARRAY(String)),
+    bindparam("status", type_=String()),
+    bindparam("error", type_=Text()),
+    bindparam("last", type_=BigInteger()),
+    bindparam("at", type_=_MOMENT),
+    bindparam("until", type_=_MOMENT),
+    bindparam("finished", type_=_MOMENT),
+    bindparam("run_at", type_=_MOMENT),
+)
+_EXTEND = _prepared("""
+    UPDATE jobs SET payload = payload || jsonb_build_object('last', CAST(:last AS bigint)), updated_at = :at
+    WHERE organization_id = :organization AND id = :id AND status = 'QUEUED'
+    RETURNING id
+    """)
+_START = _prepared("""
+    WITH free AS (
+      SELECT id FROM jobs
+      WHERE organization_id = :organization AND id = :id AND status = ANY (:statuses) AND run_at <= :at
+      FOR UPDATE SKIP LOCKED
     )
-    return (await work.run(more)).one_or_none() is not None
+    UPDATE jobs SET status = 'RUNNING', attempts = jobs.attempts + 1, lease = :lease, started_at = :at,
+      run_at = :until, updated_at = :at
+    FROM free WHERE jobs.organization_id = :organization AND jobs.id = free.id
+    RETURNING jobs.type, jobs.payload, jobs.attempts
+    """)
+_END = _prepared("""
+    UPDATE jobs SET status = :status, error = :error, lease = NULL, updated_at = :at, finished_at = :finished,
+      run_at = :run_at
+    WHERE organization_id = :organization AND id = :id AND lease = :lease
+    RETURNING id
+    """)
 
 
 class LeaseLostError(Exception):
@@ -163,7 +205,7 @@ def lease_time() -> timedelta:
 
 async def take(work: Work, id_: UUID) -> Attempt | None:
     """Starts an attempt at a job that waits; None where it is done, under way or not due."""
-    return await _start(work, and_(Job.id == id_, Job.status.in_([JobStatus.QUEUED, JobStatus.FAILED])))
+    return await _start(work, id_, (JobStatus.QUEUED, JobStatus.FAILED))
 
 
 async def take_over(work: Work, id_: UUID) -> Attempt | None:
@@ -172,7 +214,7 @@ async def take_over(work: Work, id_: UUID) -> Attempt | None:
     gone = f"its process ended or froze in the last of {MAX_ATTEMPTS} attempts"
     dead = spent.values(status=JobStatus.DEAD, error=gone, lease=None, finished_at=work.at, updated_at=work.at)
     await work.run(dead.execution_options(synchronize_session=False))
-    return await _start(work, _abandoned(work, id_))
+    return await _start(work, id_, (JobStatus.RUNNING,))
 
 
 async def is_abandoned(work: Work, id_: UUID) -> bool:
@@ -184,26 +226,12 @@ def _abandoned(work: Work, id_: UUID) -> ColumnElement[bool]:
     return and_(Job.id == id_, Job.status == JobStatus.RUNNING, Job.run_at <= work.at)
 
 
-async def _start(work: Work, which: ColumnElement[bool]) -> Attempt | None:
+async def _start(work: Work, id_: UUID, statuses: Sequence[JobStatus]) -> Attempt | None:
     """Of several at once one gets the job; the others do not wait: who has it may be frozen."""
     lease = new_id()
-    free = select(Job.id).where(which, Job.run_at <= work.at).with_for_update(skip_locked=True)
-    taken = (
-        update(Job)
-        .where(Job.id.in_(free))
-        .values(
-            status=JobStatus.RUNNING,
-            attempts=Job.attempts + 1,
-            lease=lease,
-            started_at=work.at,
-            run_at=work.at + lease_time(),
-            updated_at=work.at,
-        )
-        .returning(Job.id, Job.type, Job.payload, Job.attempts)
-        .execution_options(synchronize_session=False)
-    )
-    row = (await work.run(taken)).one_or_none()
-    return None if row is None else Attempt(row.id, row.type, row.payload, row.attempts, lease)
+    until = work.at + lease_time()
+    rows = await work.rows(_START, id=id_, statuses=list(statuses), lease=lease, at=work.at, until=until)
+    return Attempt(id_, rows[0].type, rows[0].payload, rows[0].attempts, lease) if rows else None
 
 
 async def renew(work: Work, attempt: Attempt) -> None:
@@ -275,19 +303,7 @@ async def forget_done(work: Work) -> None:
 async def _end(
     work: Work, attempt: Attempt, status: JobStatus, error: str | None, run_at: datetime | None = None
 ) -> None:
-    ended = (
-        update(Job)
-        .where(Job.id == attempt.id, Job.lease == attempt.lease)
-        .values(
-            status=status,
-            error=error,
-            lease=None,
-            updated_at=work.at,
-            finished_at=None if run_at else work.at,
-            run_at=run_at or work.at,
-        )
-        .returning(Job.id)
-        .execution_options(synchronize_session=False)
-    )
-    if (await work.run(ended)).one_or_none() is None:
+    finished = None if run_at else work.at
+    values = {"status": status, "error": error, "at": work.at, "finished": finished, "run_at": run_at or work.at}
+    if not await work.rows(_END, id=attempt.id, lease=attempt.lease, **values):
         raise LeaseLostError

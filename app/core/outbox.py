@@ -68,6 +68,26 @@ APPEND = Prepared(
 """Numbers and stores events in one statement; answers the number of the last one."""
 
 
+NEXT = Prepared(
+    text("""
+    WITH mark AS MATERIALIZED (
+      SELECT relayed_seq FROM outbox_marks WHERE organization_id = :organization FOR UPDATE SKIP LOCKED
+    )
+    SELECT event.seq, event.name, event.payload
+    FROM mark JOIN outbox AS event ON event.organization_id = :organization AND event.seq > mark.relayed_seq
+    ORDER BY event.seq LIMIT :limit
+    """).bindparams(bindparam("organization", type_=Uuid()), bindparam("limit", type_=BigInteger()))
+)
+"""Holds the organization's mark until the end, and gives the events after it; none where another relay holds it."""
+
+PASSED_ON = Prepared(
+    text("UPDATE outbox_marks SET relayed_seq = :seq WHERE organization_id = :organization").bindparams(
+        bindparam("organization", type_=Uuid()), bindparam("seq", type_=BigInteger())
+    )
+)
+"""Moves the mark."""
+
+
 def numbered(events: Sequence[Event], at: datetime) -> dict[str, Any]:
     """What `APPEND` takes."""
     return {

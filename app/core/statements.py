@@ -12,10 +12,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.base import Executable
+from sqlalchemy.util import LRUCache
 
 from app.core.tenancy import PARAMETRIC
 
 DIALECT: Any = asyncpg_dialect()  # type: ignore[no-untyped-call]
+_COMPILED: Any = LRUCache(2_000)
 
 
 def several(name: str, column: InstrumentedAttribute[Any]) -> BindParameter[Any]:
@@ -52,3 +54,19 @@ class Prepared:
     def _constants(self) -> dict[str, Any]:
         """What the statement says itself, such as a rule that it writes."""
         return {name: bound.effective_value for name, bound in self._compiled.binds.items() if not bound.required}
+
+
+def compiled(select: Any) -> tuple[str, Sequence[Any]]:
+    """The text of the select, kept by its shape, and what the driver is to send along."""
+    shape, extracted, *_ = select._compile_w_cache(
+        DIALECT,
+        compiled_cache=_COMPILED,
+        column_keys=[],
+        for_executemany=False,
+        schema_translate_map=None,
+    )
+    values = shape.construct_params(extracted_parameters=extracted, escape_names=False)
+    processors = shape._bind_processors
+    return shape.string, [
+        processors[name](values[name]) if name in processors else values[name] for name in shape.positiontup
+    ]

@@ -4,7 +4,7 @@ Only this module commits."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from types import TracebackType
@@ -16,21 +16,19 @@ from sqlalchemy import Delete, Result, Select, Update, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.base import Executable
-from sqlalchemy.util import LRUCache
 
 from app.core import outbox
 from app.core.constraints import violation
 from app.core.db import AnySelect, Base, Database, Entity, Row, Tenant
 from app.core.errors import Code, Refusal
 from app.core.events import Event
-from app.core.statements import DIALECT, Prepared
+from app.core.statements import Prepared, compiled
 from app.core.tenancy import bind, criteria
 
 T = TypeVar("T", bound=Tenant)
 
 AnyResult: TypeAlias = Result[*tuple[Any, ...]]
 
-_COMPILED: Any = LRUCache(2_000)
 _BROKEN = (
     OSError,
     asyncpg.PostgresConnectionError,
@@ -107,6 +105,14 @@ class Work:
             raise violation(error) from None
         return found
 
+    async def read(self, select: AnySelect) -> list[Row]:
+        """The rows of a select of columns, as `Reads` gives them, within the same transaction."""
+        await self.flush()
+        sql, arguments = compiled(select.options(criteria(self.organization)))
+        driver: Any = self._session.sync_session.connection().connection.driver_connection
+        found: list[Row] = await driver.fetch(sql, *arguments, record_class=Row)
+        return found
+
     async def take_turn(self, name: str) -> None:
         """Waits until no other Work of the organization holds `name`, and holds it until the end."""
         await self._session.execute(_TAKE_TURN, {"name": f"{self.organization}:{name}"})
@@ -168,7 +174,7 @@ class Reads:
 
     async def rows(self, select: AnySelect, row_class: type[Row] = Row) -> list[Row]:
         """All rows of the select, narrowed to the organization."""
-        sql, arguments = self._compiled(select)
+        sql, arguments = compiled(select.options(self._criteria))
         async with self._turn:
             connection = self._connection or await self._open()
             rows: list[Row] = await connection.fetch(sql, *arguments, record_class=row_class)
@@ -202,18 +208,3 @@ class Reads:
             f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;SELECT set_tenant('{self._organization}')"
         )
         return connection
-
-    def _compiled(self, select: AnySelect) -> tuple[str, Sequence[Any]]:
-        statement: Any = select.options(self._criteria)
-        compiled, extracted, *_ = statement._compile_w_cache(
-            DIALECT,
-            compiled_cache=_COMPILED,
-            column_keys=[],
-            for_executemany=False,
-            schema_translate_map=None,
-        )
-        values = compiled.construct_params(extracted_parameters=extracted, escape_names=False)
-        processors = compiled._bind_processors
-        return compiled.string, [
-            processors[name](values[name]) if name in processors else values[name] for name in compiled.positiontup
-        ]

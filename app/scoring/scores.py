@@ -10,6 +10,7 @@ import orjson
 from sqlalchemy import Integer, case, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from app.core.db import Row
 from app.core.sets import Merge, add_rows
 from app.core.work import Work
 from app.crm.models import Company
@@ -60,12 +61,12 @@ async def _locked(work: Work, companies: Sequence[UUID]) -> list[UUID]:
     there = (
         select(Company.id).where(Company.id == func.any(companies), Company.deleted_at.is_(None)).order_by(Company.id)
     )
-    return list((await work.run(there.with_for_update(key_share=True))).scalars())
+    return [row.id for row in await work.read(there.with_for_update(key_share=True))]
 
 
 async def _before(work: Work, companies: Sequence[UUID]) -> dict[UUID, tuple[int, Tier]]:
     current = select(Score.company_id, Score.value, Score.tier).where(Score.company_id == func.any(companies))
-    return {company: (value, tier) for company, value, tier in (await work.run(current))}
+    return {row.company_id: (row.value, Tier(row.tier)) for row in await work.read(current)}
 
 
 async def _week_ago(work: Work, companies: Sequence[UUID]) -> dict[UUID, int]:
@@ -75,7 +76,7 @@ async def _week_ago(work: Work, companies: Sequence[UUID]) -> dict[UUID, int]:
         .where(ScoreSnapshot.company_id == func.any(companies), ScoreSnapshot.at <= work.at - timedelta(days=7))
         .order_by(ScoreSnapshot.company_id, ScoreSnapshot.at.desc())
     )
-    return {row[0]: row[1] for row in await work.run(then)}
+    return {row.company_id: row.value for row in await work.read(then)}
 
 
 async def _activities(
@@ -98,13 +99,11 @@ async def _activities(
             has_domain=domain is not None,
             employees=employees,
         )
-        for company, domain, employees in (await work.run(firms))
+        for company, domain, employees in await work.read(firms)
     }
 
 
-async def _counts(
-    work: Work, companies: Sequence[UUID], definition: Definition, today: date
-) -> Sequence[tuple[UUID, str, int, float, date, int, int]]:
+async def _counts(work: Work, companies: Sequence[UUID], definition: Definition, today: date) -> Sequence[Row]:
     """Per company and type: the count, the count decayed by half-life, the last day, the week's and the three
     weeks' before."""
     age = cast(literal(today) - SignalCount.day, Integer)
@@ -125,7 +124,7 @@ async def _counts(
         )
         .group_by(SignalCount.company_id, SignalCount.type)
     )
-    return (await work.run(sums)).all()
+    return await work.read(sums)
 
 
 async def _people(work: Work, companies: Sequence[UUID], today: date) -> dict[UUID, int]:
@@ -137,7 +136,7 @@ async def _people(work: Work, companies: Sequence[UUID], today: date) -> dict[UU
         )
         .group_by(CompanyPerson.company_id)
     )
-    return {row[0]: row[1] for row in await work.run(active)}
+    return {row[0]: row[1] for row in await work.read(active)}
 
 
 _Results = Mapping[UUID, tuple[int, Sequence[formula.Factor]]]

@@ -11,6 +11,8 @@ from app.core.clock import now
 from app.core.db import Database
 from app.core.lists import Listing
 from app.core.paging import Window
+from app.core.statements import compiled
+from app.core.tenancy import criteria
 from app.core.work import Reads, work
 from app.signals.queries import SIGNAL_LIST
 from tests.factories import observed
@@ -43,7 +45,9 @@ async def crowd(database: Database) -> tuple[UUID, UUID]:
 async def plan(database: Database, room: UUID, tree: Any, listed: Listing = SIGNAL_LIST) -> str:
     """EXPLAIN of a page of the list, as the server would run it."""
     async with Reads(database, room) as reads:
-        sql, arguments = reads._compiled(listed.newest.page_select(listed.kept(tree), Window(first=50)))
+        sql, arguments = compiled(
+            listed.newest.page_select(listed.kept(tree), Window(first=50)).options(criteria(room))
+        )
         connection = reads._connection or await reads._open()
         rows = await connection.fetch(
             f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) {sql}", *arguments
