@@ -23,11 +23,11 @@ from bench.processes import BenchError, Process
 from bench.report import Row
 from bench.shapes import SHAPES
 
-STEADY_RATE = 100
+STEADY_RATE = 250
 BURST_RATE = 1_000
-FLOOD_RATE = 250
+FLOOD_RATE = 2_000
 MOST_CONNECTIONS = 4_000
-BURSTS = 1
+BURSTS = 5
 _SHARES = {"ingest": 64, "Q1": 32, "Q4": 2, "Q2": 2}
 """Of a hundred requests: single signals, one company, the top list with reasons, a page with its relations."""
 
@@ -93,7 +93,11 @@ class Crowd:
             await connection.close()
             return
         took = time.perf_counter() - due
-        self._idle.append(connection)
+        if b"\r\nconnection: close" in answer.head:
+            self._open -= 1
+            await connection.close()
+        else:
+            self._idle.append(connection)
         if answer.status in (429, 503) and b"\r\nretry-after:" in answer.head:
             outcome.put_off.append(took)
         elif 200 <= answer.status < 300 and b'"errors":[' not in answer.body:

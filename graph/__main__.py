@@ -18,6 +18,9 @@ from graph.connections import Connections, raise_file_limit
 from graph.protocol import DoorProtocol, SocketProtocol
 from graph.schema import sdl
 
+ACCEPTED_AT_ONCE = 32
+"""libuv accepts one connection a turn for each socket that listens: under load that would keep new ones waiting."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m graph")
@@ -66,7 +69,9 @@ def run(host: str, port: int) -> None:
     app = application()
     raise_file_limit(settings().max_connections + 200)
     beat = Beat(settings().beat_file, settings().frozen_after_seconds)
-    server_of(app, settings(), beat, host=host, port=port).run()
+    server = server_of(app, settings(), beat, host=host, port=port)
+    listening = server.config.bind_socket()
+    server.run(sockets=[listening, *(listening.dup() for _ in range(ACCEPTED_AT_ONCE - 1))])
 
 
 def server_of(app: Starlette, chosen: Settings, beat: Callable[[], None] = no_beat, **options: Any) -> WebServer:

@@ -51,6 +51,7 @@ class DoorProtocol(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _stopping = False
+    _refused = False
     _head_bytes: int | None = None
 
     def __init__(self, *arguments: Any, connections: Connections, **named: Any) -> None:
@@ -60,12 +61,20 @@ class DoorProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         if not self._connections.admit(transport):
-            transport.write(_FULL)
-            transport.close()
+            self._refuse()
             return
         self._arm()
 
+    def _refuse(self) -> None:
+        """Says so and lets the client read it: to close at once, with its request unread, would be a reset."""
+        self._refused = True
+        self.transport.write(_FULL)
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         if self._head_bytes is not None:
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse_head()

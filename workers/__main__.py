@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import dramatiq
 import structlog
+import uvloop
 from dramatiq.asyncio import get_event_loop_thread
 from redis.asyncio import Redis
 
@@ -30,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m workers")
     parser.add_argument("command", choices=["run", "relay", "schedule"])
     command = parser.parse_args().command
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     configure(settings().log_level)
     _log.info("started", process=command)
     if command == "run":
