@@ -108,7 +108,7 @@ def _break_down(installation: Installation, ballast: Ballast) -> None:
 def _takes_signals(installation: Installation) -> bool:
     try:
         with installation.client() as client:
-            row = {"type": "asked", "source": "askers", "properties": {"padding": "x" * 100_000}}
+            row = {"type": "asked", "source": "askers", "properties": {"padding": "x" * 60_000}}
             return client.post("/v1/signals", json=row).status_code == 202
     except HTTPError:
         return False
