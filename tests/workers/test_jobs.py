@@ -238,6 +238,7 @@ async def test_a_dead_job_is_seen_and_replayed(
 async def test_the_heartbeat_is_a_job_of_the_installation_that_all_may_see(
     database: Database, backstage: Backstage, tenant: Tenant
 ) -> None:
+    earlier = len(await jobs_of(database, SYSTEM, "system.heartbeat"))
     stop = asyncio.Event()
     schedules = [asyncio.create_task(schedule.run(database, stop)) for _ in range(2)]
     async with asyncio.timeout(10):
@@ -246,7 +247,7 @@ async def test_the_heartbeat_is_a_job_of_the_installation_that_all_may_see(
     stop.set()
     await asyncio.gather(*schedules)
     beats = await jobs_of(database, SYSTEM, "system.heartbeat")
-    assert len({beat.key for beat in beats}) == len(beats) <= 2
+    assert len({beat.key for beat in beats}) == len(beats) <= earlier + 2
     for beat in beats:
         await backstage.runner.run(SYSTEM, beat.id)
     shown = (await tenant.ask(JOBS, {"filter": {"type": {"eq": "system.heartbeat"}}}))["jobs"]["nodes"]
