@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.core.config import Environment, Settings
 from app.core.db import Database
@@ -38,8 +38,8 @@ class Sockets:
         for socket in list(self._open):
             try:
                 await socket.close(1012, "Restarting: reconnect")
-            except RuntimeError:
-                continue  # closed by its own side meanwhile
+            except (RuntimeError, WebSocketDisconnect):
+                continue  # closed by its own side, or left, meanwhile
 
     def __len__(self) -> int:
         return len(self._open)
