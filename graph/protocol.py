@@ -93,7 +93,7 @@ class DoorProtocol(HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD_BYTES:
             self._refuse_head()
             raise HeadTooLarge
-        if (b"accept", b"text/event-stream") in self.headers:
+        if any(name == b"accept" and b"text/event-stream" in value for name, value in self.headers):
             bound_buffers(self.transport)
         super().on_headers_complete()
         if self._stopping and self.cycle is not None:
