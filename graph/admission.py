@@ -36,16 +36,21 @@ class Admitted:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or scope["path"] in PROBES:
             await self._app(scope, receive, send)
-        elif wait := self._addresses.take(address_of(scope)):
-            refusal = Refusal(Code.RATE_LIMITED, f"too many requests: try again in {wait} s", retry_after=wait)
+            return
+        try:
+            self._addresses.count(address_of(scope))
+            self._refuse_overrun(scope)
+        except Refusal as refusal:
             await _refuse(scope, receive, send, refusal)
-        elif scope["type"] == "websocket":
+            return
+        if scope["type"] == "websocket":
             await self._app(scope, receive, send)
-        elif self._is_overrun():
-            refusal = Refusal(Code.UNAVAILABLE, "too much is asked at once: try again shortly", retry_after=1)
-            await _refuse(scope, receive, send, refusal)
         else:
             await self._take(scope, receive, send)
+
+    def _refuse_overrun(self, scope: Scope) -> None:
+        if scope["type"] == "http" and self._is_overrun():
+            raise Refusal(Code.UNAVAILABLE, "too much is asked at once: try again shortly", retry_after=1)
 
     def _is_overrun(self) -> bool:
         """Whether too much is in hand, or so many have waited so long that one more would only wait as well.

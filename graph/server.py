@@ -1,6 +1,6 @@
 """What the web process holds while it runs: settings, connections, budgets, open sockets."""
 
-from collections.abc import AsyncIterator, Hashable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
@@ -9,7 +9,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.core.config import Environment, Settings
 from app.core.db import Database
-from app.core.errors import Code, Refusal
 from app.core.live import Live
 from app.identity.attempts import Attempts
 from graph.core.quotas import Buckets, Shares
@@ -83,11 +82,6 @@ class Server:
                 )
             finally:
                 await redis.aclose()
-
-    def count_request(self, asker: Hashable) -> None:
-        """Takes a request off what the asker may send; a `RATE_LIMITED` refusal where nothing is left."""
-        if wait := self.requests.take(asker):
-            raise Refusal(Code.RATE_LIMITED, f"too many requests: try again in {wait} s", retry_after=wait)
 
     @property
     def shows_graphiql(self) -> bool:

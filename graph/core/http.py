@@ -96,7 +96,7 @@ class GraphQLDoor:
         context = await context_for(self._server, request.headers, address_of(request.scope))
         request.state.asker = context.asker
         try:
-            self._server.count_request(context.asker)
+            self._server.requests.count(context.asker)
         except Refusal:
             await context.reads.close()
             raise

@@ -32,6 +32,11 @@ class Buckets:
             self._left.popitem(last=False)
         return 0
 
+    def count(self, key: Hashable) -> None:
+        """Takes one request off; a `RATE_LIMITED` refusal with the seconds to wait where nothing is left."""
+        if wait := self.take(key):
+            raise Refusal(Code.RATE_LIMITED, f"too many requests: try again in {wait} s", retry_after=wait)
+
     def left(self, key: Hashable) -> float:
         left, at = self._left.get(key, (self.maximum, 0.0))
         return min(self.maximum, left + (time.monotonic() - at) * self.restore_rate)

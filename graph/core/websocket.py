@@ -204,7 +204,7 @@ class Conversation:
 
     def _count(self, context: Context) -> None:
         try:
-            self._server.count_request(context.asker)
+            self._server.requests.count(context.asker)
         except Refusal as refusal:
             raise Rejected([refused(refusal)]) from None
 

@@ -53,6 +53,6 @@ async def permitted(
     principal, reads = await authenticate(server.database, server.settings.secret_bytes, credentials)
     await reads.close()
     request.state.asker = asker_of(principal, address_of(request.scope))
-    server.count_request(request.state.asker)
+    server.requests.count(request.state.asker)
     demand(principal, permission)
     return principal

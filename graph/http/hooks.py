@@ -37,7 +37,7 @@ class HooksDoor:
         tenant = await routes.tenant_of(self._server.database, id_)
         if tenant is None:
             raise Refusal(Code.NOT_FOUND, "there is no such connection")
-        self._server.count_request(id_)
+        self._server.requests.count(id_)
         async with Reads(self._server.database, tenant) as reads:
             secret = await connections.open_secret(reads, provider, id_, self._server.settings.secret_bytes)
         body = await raw_body(request, MAX_BYTES)
