@@ -16,6 +16,7 @@ from app.core.db import UNSCOPED_ROLE, Database
 from tests.contracts.tables import TENANT_NAMES
 from tests.factories.documents import Place, Root, places, roots
 from tests.factories.holdings import Holdings, fill
+from tests.factories.statements import driver_statements
 from tests.factories.tenants import make_tenant
 from tests.factories.work import Backstage
 
@@ -42,19 +43,12 @@ def captured() -> Iterator[set[str]]:
         if not connection.info.get("unscoped"):
             seen.add(statement)
 
-    fetch = asyncpg.Connection.fetch
-
-    async def read(self: Any, query: str, *arguments: Any, **options: Any) -> Any:
-        seen.add(query)
-        return await fetch(self, query, *arguments, **options)
-
     event.listen(Engine, "begin", begun)
     event.listen(Engine, "before_cursor_execute", sent)
-    asyncpg.Connection.fetch = read
     try:
-        yield seen
+        with driver_statements(seen.add):
+            yield seen
     finally:
-        asyncpg.Connection.fetch = fetch
         event.remove(Engine, "begin", begun)
         event.remove(Engine, "before_cursor_execute", sent)
 

@@ -1,11 +1,27 @@
 """Counts the statements that are sent to PostgreSQL by this process, whichever way they go."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
 from sqlalchemy import Engine, event
+
+
+@contextmanager
+def driver_statements(note: Callable[[str], None]) -> Iterator[None]:
+    """Tells `note` the text of each statement that goes to the driver itself while the block runs."""
+    fetch = asyncpg.Connection.fetch
+
+    async def noting(self: Any, query: str, *arguments: Any, **options: Any) -> Any:
+        note(query)
+        return await fetch(self, query, *arguments, **options)
+
+    asyncpg.Connection.fetch = noting
+    try:
+        yield
+    finally:
+        asyncpg.Connection.fetch = fetch
 
 
 @contextmanager
@@ -16,16 +32,9 @@ def statements() -> Iterator[list[str]]:
     def of_work(_: Any, __: Any, statement: str, *___: Any) -> None:
         seen.append(statement)
 
-    fetch = asyncpg.Connection.fetch
-
-    async def of_reads(self: Any, query: str, *arguments: Any, **options: Any) -> Any:
-        seen.append(query)
-        return await fetch(self, query, *arguments, **options)
-
     event.listen(Engine, "before_cursor_execute", of_work)
-    asyncpg.Connection.fetch = of_reads
     try:
-        yield seen
+        with driver_statements(seen.append):
+            yield seen
     finally:
-        asyncpg.Connection.fetch = fetch
         event.remove(Engine, "before_cursor_execute", of_work)
