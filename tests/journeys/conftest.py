@@ -31,9 +31,10 @@ class Node:
 
     async def start(self, script: str, *arguments: str) -> Process:
         """Starts a script; what it prints can be read line by line."""
-        copy = self.modules.parent / script  # imports are looked up from where the script is
-        await asyncio.to_thread(shutil.copyfile, SCRIPTS / script, copy)
-        return await asyncio.create_subprocess_exec("node", str(copy), *arguments, stdout=PIPE, stderr=PIPE)
+        folder = self.modules.parent  # imports are looked up from where the script is
+        for one in SCRIPTS.glob("*.mjs"):
+            await asyncio.to_thread(shutil.copyfile, one, folder / one.name)
+        return await asyncio.create_subprocess_exec("node", str(folder / script), *arguments, stdout=PIPE, stderr=PIPE)
 
     async def run(self, script: str, *arguments: str, seconds: float = 60) -> bytes:
         """Runs a script to its end; what it printed."""

@@ -1,30 +1,20 @@
-// Follows the signals with graphql-sse, and again with the last cursor as Last-Event-ID whenever the response breaks.
-// Prints "watch" for each subscription and "cursor type" for each signal.
+// Follows the signals with graphql-sse, with the last cursor as Last-Event-ID.
 import { createClient } from "graphql-sse";
+import { follow } from "./following.mjs";
 
 const [url, key] = process.argv.slice(2);
 const query = "subscription { signalReceived { cursor signal { type } } }";
-let after = "0";
+let last = "0";
 const client = createClient({
   url,
-  headers: () => ({ authorization: `Bearer ${key}`, "last-event-id": after }),
+  headers: () => ({ authorization: `Bearer ${key}`, "last-event-id": last }),
   retryAttempts: 0,
 });
 
-const isBroken = (error) => ["fetch failed", "terminated"].includes(error.message) && !error.response;
-for (;;) {
-  console.log("watch");
-  try {
-    for await (const { data, errors } of client.iterate({ query })) {
-      if (errors) throw new Error(JSON.stringify(errors));
-      const { cursor, signal } = data.signalReceived;
-      console.log(cursor, signal.type);
-      after = cursor;
-    }
-    throw new Error("the server completed the feed");
-  } catch (error) {
-    if (isBroken(error)) continue;
-    console.error(error);
-    process.exit(1);
-  }
-}
+await follow(
+  (after) => {
+    last = after;
+    return client.iterate({ query });
+  },
+  (error) => ["fetch failed", "terminated"].includes(error.message) && !error.response,
+);

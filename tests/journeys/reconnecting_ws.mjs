@@ -1,7 +1,7 @@
-// Follows the signals with graphql-ws, and again from the last cursor whenever the socket breaks.
-// Prints "watch" for each subscription and "cursor type" for each signal.
+// Follows the signals with graphql-ws, with the last cursor as a variable.
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
+import { follow } from "./following.mjs";
 
 const [url, key] = process.argv.slice(2);
 const query = "subscription ($after: String) { signalReceived(after: $after) { cursor signal { type } } }";
@@ -12,21 +12,7 @@ const client = createClient({
   retryAttempts: 0,
 });
 
-const isBroken = (error) => error?.code === 1006 || error?.type === "error";
-let after = "0";
-for (;;) {
-  console.log("watch");
-  try {
-    for await (const { data, errors } of client.iterate({ query, variables: { after } })) {
-      if (errors) throw new Error(JSON.stringify(errors));
-      const { cursor, signal } = data.signalReceived;
-      console.log(cursor, signal.type);
-      after = cursor;
-    }
-    throw new Error("the server completed the feed");
-  } catch (error) {
-    if (isBroken(error)) continue;
-    console.error(error);
-    process.exit(1);
-  }
-}
+await follow(
+  (after) => client.iterate({ query, variables: { after } }),
+  (error) => error?.code === 1006 || error?.type === "error",
+);
