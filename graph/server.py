@@ -11,6 +11,7 @@ from app.core.config import Environment, Settings
 from app.core.db import Database
 from app.core.live import Live
 from app.identity.attempts import Attempts
+from app.signals.intake import Intake
 from graph.core.quotas import Buckets, Shares
 from graph.core.standing import Standing
 
@@ -54,6 +55,7 @@ class Server:
     streams: Shares
     subscriptions: Shares
     passwords: Attempts
+    intake: Intake
     budget: Buckets = field(default_factory=lambda: Buckets(200_000, 20_000))
     standing: Standing = field(default_factory=Standing)
     sockets: Sockets = field(default_factory=Sockets)
@@ -79,6 +81,7 @@ class Server:
                     streams=Shares("streams and sockets", settings.max_streams),
                     subscriptions=Shares("subscriptions", settings.max_streams * 2),
                     passwords=Attempts(redis),
+                    intake=Intake(database),
                 )
             finally:
                 await redis.aclose()

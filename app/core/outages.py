@@ -44,12 +44,18 @@ def as_refusal(error: BaseException | None) -> Refusal | None:
     cause = _driver_error(error)
     if isinstance(cause, asyncpg.QueryCanceledError | asyncpg.TransactionTimeoutError):
         return Refusal(Code.TIMEOUT, "this took too long and was stopped: ask for less")
-    if isinstance(cause, _AWAY) or (isinstance(cause, ResponseError) and str(cause).startswith(_CANNOT_SAVE)):
+    if is_away(cause):
         _log.warning("engine.trouble", error=f"{type(cause).__name__}: {cause}"[:300])
         return Refusal(
             Code.UNAVAILABLE, "the service is busy or restarting: try again shortly", retry_after=RETRY_AFTER_SECONDS
         )
     return None
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Whether an engine cannot do anything just now, whatever it is asked."""
+    cause = _driver_error(error)
+    return isinstance(cause, _AWAY) or (isinstance(cause, ResponseError) and str(cause).startswith(_CANNOT_SAVE))
 
 
 def _driver_error(error: BaseException | None) -> BaseException | None:

@@ -1,6 +1,7 @@
 """Batches from a client: rows are checked one by one, and taken or refused as the sender chose."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -45,19 +46,45 @@ def refuse_size(count: int) -> None:
         raise Refusal(Code.TOO_LARGE, f"a batch takes at most {MAX_BATCH} signals, not {count}")
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one client sent at once."""
+
+    rows: Sequence[Row]
+    policy: ErrorPolicy
+
+
 async def accept(work: Work, rows: Sequence[Row], policy: ErrorPolicy) -> list[Receipt]:
     """Stores the good rows; a receipt for each, in order.
 
     Under REJECT_ALL one bad row refuses the batch, each problem under its row's number."""
     refuse_size(len(rows))
-    good = {i: row for i, row in enumerate(rows) if isinstance(row, Observation)}
-    bad = {i: row for i, row in enumerate(rows) if not isinstance(row, Observation)}
+    answer = (await accept_each(work, [Batch(rows, policy)]))[0]
+    if isinstance(answer, Refusal):
+        raise answer
+    return answer
+
+
+async def accept_each(work: Work, batches: Sequence[Batch]) -> list[list[Receipt] | Refusal]:
+    """Stores the good rows of all the batches as if they were one; for each what `accept` would say of it."""
+    good = {(b, i): row for b, i, row in _rows(batches) if isinstance(row, Observation)}
+    bad = {(b, i): row for b, i, row in _rows(batches) if not isinstance(row, Observation)}
     for place, problem in (await ingest.unknown_references(work, good)).items():
         bad[place] = (problem,)
         del good[place]
-    if bad and policy is ErrorPolicy.REJECT_ALL:
-        raise Refusal.of([problem.under(i) for i in sorted(bad) for problem in bad[i]])
-    receipts = {i: Receipt(None, problems=problems) for i, problems in bad.items()}
+    refused = {b for b, _ in bad if batches[b].policy is ErrorPolicy.REJECT_ALL}
+    good = {place: row for place, row in good.items() if place[0] not in refused}
+    receipts = {place: Receipt(None, problems=problems) for place, problems in bad.items()}
     taken = await ingest.accept(work, list(good.values())) if good else []
     receipts |= dict(zip(good, taken, strict=True))
-    return [receipts[i] for i in range(len(rows))]
+    return [
+        Refusal.of([problem.under(i) for at, i in sorted(bad) if at == b for problem in bad[at, i]])
+        if b in refused
+        else [receipts[b, i] for i in range(len(batch.rows))]
+        for b, batch in enumerate(batches)
+    ]
+
+
+def _rows(batches: Sequence[Batch]) -> Iterator[tuple[int, int, Row]]:
+    """Every row with the number of its batch and its own."""
+    return ((b, i, row) for b, batch in enumerate(batches) for i, row in enumerate(batch.rows))

@@ -20,6 +20,9 @@ from app.signals.matching import Knowledge, Match, decide
 from app.signals.models import Rule, Signal, SignalKey
 from app.signals.observations import Observation
 
+Place = tuple[int, int]
+"""Where a row stands: the number of its batch, and its own in that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -46,21 +49,21 @@ class _Fresh:
     observation: Observation
 
 
-async def unknown_references(work: Work, observations: Mapping[int, Observation]) -> dict[int, Problem]:
-    """The rows that name a contact or company which the organization does not have, by position."""
-    problems: dict[int, Problem] = {}
+async def unknown_references(work: Work, observations: Mapping[Place, Observation]) -> dict[Place, Problem]:
+    """The rows that name a contact or company which the organization does not have, by place."""
+    problems: dict[Place, Problem] = {}
     for model, attribute, path in (
         (Contact, "contact_id", "contactId"),
         (Company, "company_id", "companyId"),
     ):
-        named = {i: id_ for i, o in observations.items() if (id_ := getattr(o, attribute))}
+        named = {place: id_ for place, o in observations.items() if (id_ := getattr(o, attribute))}
         if not named:
             continue
         there = select(model.id).where(model.id == func.any(sorted(set(named.values()))))
         known = set((await work.run(there)).scalars())
-        for position, id_ in named.items():
+        for place, id_ in named.items():
             if id_ not in known:
-                problems[position] = Problem(Code.NOT_FOUND, "does not exist", (path,))
+                problems[place] = Problem(Code.NOT_FOUND, "does not exist", (path,))
     return problems
 
 
@@ -81,6 +84,7 @@ async def accept(work: Work, observations: Sequence[Observation]) -> list[Receip
         added = {new.id for new in known.new_contacts} | {new.id for new in known.new_companies}
         for row, match in zip(fresh, matches, strict=True):
             receipts[row.position] = _receipt(row.id, match, added)
+            added -= {match.contact, match.company}
     SIGNALS.labels("stored").inc(len(fresh))
     SIGNALS.labels("duplicate").inc(len(observations) - len(fresh))
     for position, first in twins.items():

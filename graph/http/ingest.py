@@ -9,10 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.core.errors import Code, Problem, Refusal
-from app.core.work import work
 from app.crm.models import Company, Contact
 from app.identity.permissions import Permission
-from app.signals.batches import ErrorPolicy, Row, accept, read_row, refuse_size
+from app.signals.batches import ErrorPolicy, Row, read_row, refuse_size
 from app.signals.ingest import Receipt
 from app.signals.models import Signal
 from app.signals.records import MAX_BATCH
@@ -36,9 +35,8 @@ class SignalsDoor:
         principal = await asker(self._server, request, Permission.SIGNALS_WRITE)
         policy = _policy(request)
         rows = _rows(request, await raw_body(request, self._server.settings.max_body_bytes))
-        async with work(self._server.database, principal.tenant) as unit:
-            receipts = await accept(unit, rows, policy)
-        body = {"receipts": [_shown(receipt) for receipt in receipts], "eventCursor": _text(unit.cursor)}
+        stored = await self._server.intake.accept(principal.tenant, rows, policy)
+        body = {"receipts": [_shown(receipt) for receipt in stored.receipts], "eventCursor": _text(stored.cursor)}
         return Response(orjson.dumps(body), 202, media_type="application/json")
 
 

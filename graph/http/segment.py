@@ -7,10 +7,9 @@ from starlette.responses import Response
 from app.connectors.providers import segment
 from app.core.clock import now
 from app.core.errors import Problem, Refusal
-from app.core.work import work
 from app.identity.permissions import Permission
 from app.identity.principals import Credentials
-from app.signals import ingest
+from app.signals.batches import ErrorPolicy
 from app.signals.observations import Observation
 from graph.core.bodies import parsed, raw_body
 from graph.http.door import permitted
@@ -40,8 +39,7 @@ class SegmentDoor:
             return problem(400, str(refusal))  # the status on which Segment's SDKs do not send again
         good = [one for one in said if isinstance(one, Observation)]
         if good:
-            async with work(self._server.database, principal.tenant) as unit:
-                await ingest.accept(unit, good)
+            await self._server.intake.accept(principal.tenant, good, ErrorPolicy.REJECT_ALL)
         dropped = [shown(one.under(i)) for i, one in enumerate(said) if isinstance(one, Problem)]
         if dropped and not good:
             return problem(400, "no call of the batch can be taken", errors=dropped)
