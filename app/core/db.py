@@ -155,12 +155,13 @@ class Row(asyncpg.Record):  # type: ignore[misc]
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The two ways to PostgreSQL of a process: sessions for writes, a lean driver pool for reads.
+    """The ways to PostgreSQL of a process: connections for writes, whose transactions Work begins and ends, sessions on
+    the same connections, and a lean driver pool for reads.
 
     Every connection runs as the unprivileged server role, whatever role it logged in with."""
 
-    engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
+    writes: AsyncEngine
     reads: asyncpg.Pool
     committed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -206,7 +207,8 @@ class Database:
             init=_decode_json,
             reset=_nothing_to_reset,
         )
-        database = cls(engine, async_sessionmaker(engine, expire_on_commit=False, autoflush=False), reads)
+        sessions = async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
+        database = cls(sessions, engine.execution_options(isolation_level="AUTOCOMMIT"), reads)
         telling = asyncio.create_task(database._tell())
         try:
             yield database

@@ -14,7 +14,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import Delete, Result, Select, Update, text
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.sql.base import Executable
 
 from app.core import outbox
@@ -23,7 +23,7 @@ from app.core.db import AnySelect, Base, Database, Entity, Row, Tenant
 from app.core.errors import Code, Refusal
 from app.core.events import Event
 from app.core.statements import Prepared, compiled
-from app.core.tenancy import bind, criteria
+from app.core.tenancy import BIND, criteria
 
 T = TypeVar("T", bound=Tenant)
 
@@ -44,14 +44,25 @@ class Work:
     """What one mutation, one ingest call or one actor phase does: all of it is kept, or none.
 
     `emit` says what happened; the events are stored with the data, as the transaction's last statement.
-    `at` is the database's time: processes whose clocks differ agree on what is due and what came first."""
+    `at` is the database's time: processes whose clocks differ agree on what is due and what came first.
 
-    def __init__(self, session: AsyncSession, organization: UUID, at: datetime) -> None:
-        self._session = session
+    Objects and statements of the query builder go through a session, which is made when one is first needed, and
+    prepared statements straight to the driver."""
+
+    def __init__(self, connection: AsyncConnection, organization: UUID, at: datetime) -> None:
+        self._connection = connection
+        self._driver = _driver_of(connection)
+        self._objects: AsyncSession | None = None
         self._events: list[Event] = []
         self.organization = organization
         self.at = at
         self.cursor: int | None = None
+
+    @property
+    def _session(self) -> AsyncSession:
+        if self._objects is None:
+            self._objects = AsyncSession(self._connection, expire_on_commit=False, autoflush=False)
+        return self._objects
 
     def add(self, *rows: Base) -> None:
         for row in rows:
@@ -64,7 +75,7 @@ class Work:
 
     async def flush(self) -> None:
         """Sends what was added so far; a broken uniqueness or reference is a `Refusal` that names its field."""
-        if not (self._session.new or self._session.dirty or self._session.deleted):
+        if self._objects is None or not (self._objects.new or self._objects.dirty or self._objects.deleted):
             return
         self._date()
         try:
@@ -96,9 +107,8 @@ class Work:
     async def rows(self, prepared: Prepared, **values: Any) -> list[Row]:
         """The rows of a statement of a fixed shape, executed by the driver within the same transaction."""
         await self.flush()
-        driver: Any = self._session.sync_session.connection().connection.driver_connection
         try:
-            found: list[Row] = await driver.fetch(
+            found: list[Row] = await self._driver.fetch(
                 prepared.sql, *prepared.arguments(self.organization, values), record_class=Row
             )
         except asyncpg.IntegrityConstraintViolationError as error:
@@ -109,8 +119,7 @@ class Work:
         """The rows of a select of columns, as `Reads` gives them, within the same transaction."""
         await self.flush()
         sql, arguments = compiled(select.options(criteria(self.organization)))
-        driver: Any = self._session.sync_session.connection().connection.driver_connection
-        found: list[Row] = await driver.fetch(sql, *arguments, record_class=Row)
+        found: list[Row] = await self._driver.fetch(sql, *arguments, record_class=Row)
         return found
 
     async def take_turn(self, name: str) -> None:
@@ -133,22 +142,49 @@ class Work:
         if self._events:
             told = await self.rows(outbox.APPEND, **outbox.numbered(self._events, self.at))
             self.cursor = told[0].last_seq
-        await self._session.commit()
+        if await self._driver.execute("COMMIT") != "COMMIT":
+            raise RuntimeError("a statement had failed: nothing was kept")
+
+    async def close(self) -> None:
+        if self._objects is not None:
+            await self._objects.close()
 
 
 @asynccontextmanager
 async def work(database: Database, organization: UUID) -> AsyncIterator[Work]:
     """Opens a Work; leaving it commits, an exception undoes everything."""
-    async with database.sessions() as session:
+    async with database.writes.connect() as connection:
+        driver = _driver_of(connection)
         try:
-            unit = Work(session, organization, (await session.execute(bind(organization))).one().at)
-            yield unit
-            await unit.finish()
+            await driver.execute("BEGIN")
+            unit = Work(connection, organization, (await driver.fetchrow(BIND, organization))["at"])
+            try:
+                yield unit
+                await unit.finish()
+            finally:
+                await unit.close()
         except _BROKEN:
-            await session.invalidate()
+            await connection.invalidate()
+            raise
+        except BaseException:
+            await _undo(connection, driver)
             raise
     if unit.cursor is not None:
         database.committed.set()
+
+
+async def _undo(connection: AsyncConnection, driver: asyncpg.Connection) -> None:
+    try:
+        await driver.execute("ROLLBACK")
+    except asyncio.CancelledError:
+        await connection.invalidate()
+        raise
+    except (*_BROKEN, asyncpg.PostgresError):
+        await connection.invalidate()
+
+
+def _driver_of(connection: AsyncConnection) -> asyncpg.Connection:
+    return connection.sync_connection.connection.driver_connection  # type: ignore[union-attr]
 
 
 class Reads:

@@ -7,12 +7,12 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import dramatiq
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from app.core.events import Event
 from app.core.work import Work
@@ -52,7 +52,15 @@ async def act(work: Work, events: Sequence[Poked]) -> None:
     if poked.what == INSIDE:
         freeze(INSIDE)
     if poked.what == AT_COMMIT:
-        event.listen(work._session.sync_session, "before_commit", lambda _: freeze(AT_COMMIT), once=True)
+        work.finish = _frozen_before(work.finish)  # type: ignore[method-assign]
+
+
+def _frozen_before(finish: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    async def finish_later() -> None:
+        freeze(AT_COMMIT)
+        await finish()
+
+    return finish_later
 
 
 def freeze(where: str) -> None:
