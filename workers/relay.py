@@ -163,8 +163,8 @@ class Relay:
         """Refills every stream when Valkey has come back empty."""
         if await self._redis.exists(_EPOCH):
             return
-        async with self._step(), unscoped.begin(self._database) as session:
-            tenants = list((await session.scalars(outbox.organizations())).all())
+        async with self._step():
+            tenants = [row[0] for row in await unscoped.rows(self._database, outbox.organizations())]
         for tenant in tenants:
             async with self._step(), work(self._database, tenant) as unit:
                 mark = await self._mark(unit)
@@ -179,17 +179,15 @@ class Relay:
 
     async def _waiting(self) -> list[UUID]:
         """The organizations that have events to pass on."""
-        async with unscoped.begin(self._database) as session:
-            return list((await session.scalars(outbox.behind(BATCH))).all())
+        return [row[0] for row in await unscoped.rows(self._database, outbox.behind(BATCH))]
 
     async def _remind(self, since: float) -> None:
         """Tells the workers again of jobs whose message was lost, whose worker died, or whose retry is due.
 
         What stands in the queue already is told again only when it has waited twice as long as the last time: its
         message may have been lost on the way to a worker. `since` is the time from the look before, in seconds."""
-        async with unscoped.begin(self._database) as session:
-            asked = jobs.overdue(self._reminding_from, OVERDUE_SECONDS, SHARE, REMINDERS)
-            late = (await session.execute(asked)).all()
+        asked = jobs.overdue(self._reminding_from, OVERDUE_SECONDS, SHARE, REMINDERS)
+        late = await unscoped.rows(self._database, asked)
         more = len(late) == REMINDERS
         self._reminding_from = UUID(int=max(tenant for tenant, _, _ in late).int + 1) if more else SYSTEM
         queued = await self._queued([job for _, job, _ in late])

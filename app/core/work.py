@@ -4,7 +4,7 @@ Only this module commits."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from types import TracebackType
@@ -197,7 +197,6 @@ class Reads:
         self._organization = organization
         self._connection: asyncpg.Connection | None = None
         self._turn = asyncio.Lock()
-        self._criteria = criteria(organization)
         self.row_count = 0
 
     async def __aenter__(self) -> Self:
@@ -210,12 +209,11 @@ class Reads:
 
     async def rows(self, select: AnySelect, row_class: type[Row] = Row) -> list[Row]:
         """All rows of the select, narrowed to the organization."""
-        sql, arguments = compiled(select.options(self._criteria))
-        async with self._turn:
-            connection = self._connection or await self._open()
-            rows: list[Row] = await connection.fetch(sql, *arguments, record_class=row_class)
-        self.row_count += len(rows)
-        return rows
+        return await self._fetch(*compiled(select.options(criteria(self._organization))), row_class=row_class)
+
+    async def prepared(self, prepared: Prepared, **values: Any) -> list[Row]:
+        """All rows of a statement of a fixed shape."""
+        return await self._fetch(prepared.sql, prepared.arguments(self._organization, values))
 
     async def row(self, select: AnySelect) -> Row | None:
         rows = await self.rows(select)
@@ -224,6 +222,13 @@ class Reads:
     async def value(self, select: AnySelect) -> Any:
         row = await self.row(select)
         return None if row is None else row[0]
+
+    async def _fetch(self, sql: str, arguments: Sequence[Any], row_class: type[Row] = Row) -> list[Row]:
+        async with self._turn:
+            connection = self._connection or await self._open()
+            rows: list[Row] = await connection.fetch(sql, *arguments, record_class=row_class)
+        self.row_count += len(rows)
+        return rows
 
     async def close(self) -> None:
         """Ends the transaction and gives the connection back; the next question opens a new one."""

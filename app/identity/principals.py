@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, bindparam, or_, select, update
 
 from app.core import crypto
 from app.core.clock import now
 from app.core.db import AnySelect, Database, Row
 from app.core.errors import Code, Refusal
+from app.core.statements import Prepared
 from app.core.tenancy import SYSTEM
 from app.core.work import Reads, work
 from app.identity import tokens
@@ -63,7 +64,7 @@ async def renewed(database: Database, principal: Principal) -> Principal:
     """The principal with the permissions it has now; `UNAUTHENTICATED` where its key or session has ended."""
     async with Reads(database, principal.tenant) as reads:
         if principal.key is not None:
-            row = await reads.row(_keys().where(ApiKey.id == principal.key))
+            row = await reads.row(_KEYS.where(ApiKey.id == principal.key))
             return _holder(principal.tenant, row)
         if principal.user is None or principal.session is None:
             raise Refusal(Code.UNAUTHENTICATED, "log in first")
@@ -112,7 +113,8 @@ async def _key_holder(database: Database, credentials: Credentials) -> tuple[Pri
         raise Refusal(Code.FORBIDDEN, "the API key belongs to another organization")
     reads = Reads(database, tenant)
     try:
-        row = await reads.row(_keys().where(ApiKey.digest == crypto.digest(credentials.token)))
+        found = await reads.prepared(_KEY_OF_DIGEST, digest=crypto.digest(credentials.token))
+        row = found[0] if found else None
         principal = _holder(tenant, row)
         if row and (row.last_used_at is None or row.last_used_at < now() - _USE_NOTED_EVERY):
             await _note_use(database, tenant, row.id)
@@ -122,8 +124,8 @@ async def _key_holder(database: Database, credentials: Credentials) -> tuple[Pri
     return principal, reads
 
 
-def _keys() -> AnySelect:
-    return select(ApiKey.id, ApiKey.scopes, ApiKey.expires_at, ApiKey.revoked_at, ApiKey.last_used_at)
+_KEYS = select(ApiKey.id, ApiKey.scopes, ApiKey.expires_at, ApiKey.revoked_at, ApiKey.last_used_at)
+_KEY_OF_DIGEST = Prepared(_KEYS.where(ApiKey.digest == bindparam("digest")))
 
 
 def _holder(tenant: UUID, row: Row | None) -> Principal:

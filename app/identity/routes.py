@@ -20,7 +20,5 @@ def open_route(work: Work) -> UUID:
 
 async def tenant_of(database: Database, route: UUID) -> UUID | None:
     """The organization that an outside address leads to."""
-    async with unscoped.begin(database) as session:
-        found = select(Route.organization_id).where(Route.id == route)
-        tenant: UUID | None = await session.scalar(found)
-    return tenant
+    found = await unscoped.rows(database, select(Route.organization_id).where(Route.id == route))
+    return found[0].organization_id if found else None
