@@ -30,12 +30,16 @@ from workers.gathering import Gathering
 from workers.trouble import STEP_SECONDS, TROUBLE
 
 BATCH = 500
+TURN_SECONDS = 0.025
+"""While events flow, a turn begins that long after the last one: what comes meanwhile is passed on together."""
 LOOK_EVERY_SECONDS = 1.0
 TIDY_EVERY_SECONDS = 3_600.0
 OVERDUE_SECONDS = 1.0
 REMINDERS = 2_000
 SHARE = 200
 _EPOCH = "devsignal:live:epoch"
+Due = tuple[UUID, UUID]
+"""A job that may start, after its organization."""
 _log = structlog.get_logger(__name__)
 
 
@@ -60,6 +64,7 @@ class Relay:
         try:
             while not stop.is_set():
                 self._woken.clear()
+                began = time.monotonic()
                 try:
                     busy = await self.turn()
                 except TROUBLE as error:
@@ -68,6 +73,8 @@ class Relay:
                 self._beat()
                 if not busy:
                     await self._rest(stop)
+                elif (early := began + TURN_SECONDS - time.monotonic()) > 0:
+                    await asyncio.sleep(early)
         finally:
             listening.cancel()
 
@@ -81,31 +88,32 @@ class Relay:
                 await self._remind(min(since, 2 * LOOK_EVERY_SECONDS))
         async with self._step():
             waiting = await self._waiting()
-            await asyncio.to_thread(send_all, self._gathering.due())
-        return bool(waiting) and all([await self._passed_on(tenant) for tenant in waiting])
+        due = [await self._passed_on(tenant) for tenant in waiting]
+        async with self._step():
+            await _tell([job for jobs_of_one in (self._gathering.due(), *due) for job in jobs_of_one or ()])
+        return bool(waiting) and None not in due
 
-    async def _passed_on(self, tenant: UUID) -> bool:
-        """Whether the organization's turn went well; one that is in trouble does not hold up the others."""
+    async def _passed_on(self, tenant: UUID) -> list[Due] | None:
+        """The jobs that may start; None where it went wrong: one in trouble does not hold up the others."""
         try:
             async with self._step():
-                await self.pass_on(tenant)
+                return await self.pass_on(tenant)
         except TROUBLE as error:
             _log.warning("relay.trouble", organization=str(tenant), error=str(error))
-            return False
-        return True
+            return None
 
-    async def pass_on(self, tenant: UUID) -> None:
-        """Passes on the next events of the organization, unless another relay is at it."""
+    async def pass_on(self, tenant: UUID) -> list[Due]:
+        """Passes on the next events of the organization, unless another relay is at it; the jobs that may start."""
         async with work(self._database, tenant) as unit:
             events = await self._next(unit)
             if not events:
-                return
+                return []
             await self._append(unit, tenant, events)
             queued = await self._queue(unit, events)
             await self._tidy(unit, tenant)
             await unit.rows(outbox.PASSED_ON, seq=events[-1].seq)
         EVENTS.inc(len(events))
-        await asyncio.to_thread(send_all, [(tenant, job) for job in queued])
+        return [(tenant, job) for job in queued]
 
     async def _queue(self, unit: Work, events: Sequence[Entry]) -> list[UUID]:
         """Adds the jobs that the events cause; the ids of those that may start at once."""
@@ -142,16 +150,15 @@ class Relay:
 
     async def _append(self, unit: Work, tenant: UUID, events: Sequence[Entry]) -> None:
         """Appends to the live stream, after what it may have lost: a stream has no holes."""
-        last = await live.last_number(self._redis, tenant)
         first = events[0].seq
+        last = await live.append(self._redis, tenant, events, follows=first - 1)
+        if last is None:
+            return
         lost = max(last, first - 1 - live.MAX_LENGTH)
-        while lost < first - 1:
-            missing = [event for event in await _events(unit, lost) if event.seq < first]
-            if not missing:
-                break
-            await live.append(self._redis, tenant, missing)
+        while missing := [event for event in await _events(unit, lost) if event.seq < first]:
+            await live.append(self._redis, tenant, missing, follows=0)
             lost = missing[-1].seq
-        await live.append(self._redis, tenant, list(events))
+        await live.append(self._redis, tenant, events, follows=0)
 
     async def _tidy(self, unit: Work, tenant: UUID) -> None:
         """Forgets, once an hour, the jobs of the organization that are long done."""
@@ -192,7 +199,7 @@ class Relay:
         self._reminding_from = UUID(int=max(tenant for tenant, _, _ in late).int + 1) if more else SYSTEM
         queued = await self._queued([job for _, job, _ in late])
         told = [(tenant, job) for tenant, job, age in late if job not in queued or _has_doubled(age, since)]
-        await asyncio.to_thread(send_all, told)
+        await _tell(told)
 
     async def _queued(self, ids: Sequence[UUID]) -> set[UUID]:
         """Those of the jobs whose message is in the queue or with a worker."""
@@ -229,6 +236,11 @@ class Relay:
             except TROUBLE as error:
                 _log.warning("relay.not_listening", error=str(error))
             await asyncio.sleep(1)
+
+
+async def _tell(due: Sequence[Due]) -> None:
+    if due:
+        await asyncio.to_thread(send_all, due)
 
 
 async def _events(unit: Work, after: int) -> list[Entry]:

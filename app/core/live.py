@@ -5,7 +5,7 @@ from the stream, and only when it stands at the head does it wait. A slow reader
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from app.core.errors import Code, Refusal
 
@@ -38,22 +38,26 @@ def stream_of(organization: UUID) -> str:
     return f"devsignal:live:{organization}"
 
 
-async def append(redis: Redis, organization: UUID, entries: list[Entry]) -> None:
-    """Adds the entries under their own numbers; those the stream has already are left as they are."""
-    async with redis.pipeline(transaction=True) as pipe:
-        for entry in entries:
-            pipe.xadd(
-                stream_of(organization),
-                {"name": entry.name, "payload": orjson.dumps(entry.payload)},
-                id=f"{entry.seq}-0",
-                maxlen=MAX_LENGTH,
-                approximate=True,
-            )
-        for answer in await pipe.execute(raise_on_error=False):
-            if isinstance(answer, ResponseError) and "equal or smaller" in str(answer):
-                continue
-            if isinstance(answer, Exception):
-                raise answer
+_APPEND = """
+local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+local last = newest and tonumber(string.match(newest[1], '^%d+')) or 0
+if last < tonumber(ARGV[1]) then return last end
+for i = 3, #ARGV, 3 do
+  if tonumber(ARGV[i]) > last then
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], ARGV[i] .. '-0', 'name', ARGV[i + 1], 'payload', ARGV[i + 2])
+  end
+end
+return -1
+"""
+
+
+async def append(redis: Redis, organization: UUID, entries: Sequence[Entry], *, follows: int) -> int | None:
+    """Adds the entries under their own numbers; those the stream has already are left as they are.
+
+    A stream that does not reach as far as `follows` gets none: the answer is its last number."""
+    said = [part for e in entries for part in (e.seq, e.name, orjson.dumps(e.payload))]
+    ends_at: int = await redis.register_script(_APPEND)([stream_of(organization)], [follows, MAX_LENGTH, *said])
+    return None if ends_at < 0 else ends_at
 
 
 async def last_number(redis: Redis, organization: UUID) -> int:
