@@ -6,6 +6,8 @@ live streams, webhooks) is a reading of this table."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, String, Uuid, bindparam, func, select, text
@@ -14,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import AnySelect, Tenant
 from app.core.events import Event
-from app.core.statements import Prepared
+from app.core.statements import Prepared, numbered_from
 
 
 class OutboxEvent(Tenant, references_organization=False):
@@ -48,7 +50,7 @@ APPEND = Prepared(
     text("""
     WITH head AS (
       INSERT INTO outbox_heads AS h (organization_id, last_seq)
-      VALUES (:organization, :count)
+      SELECT :organization, :count WHERE true
       ON CONFLICT (organization_id) DO UPDATE SET last_seq = h.last_seq + excluded.last_seq
       RETURNING h.last_seq
     ), appended AS (
@@ -66,6 +68,22 @@ APPEND = Prepared(
     )
 )
 """Numbers and stores events in one statement; answers the number of the last one."""
+
+
+@lru_cache(maxsize=100)
+def append_after(statements: tuple[Prepared, ...]) -> str:
+    """`APPEND` that also does these before, in their order: writes that return nothing and touch different tables.
+    It takes their arguments one after another, then its own.
+
+    The number is taken only when they are through: its lock is the last one."""
+    if not statements:
+        return APPEND.sql
+    shifts = accumulate((len(one.names) for one in statements), initial=0)
+    *before, append = [numbered_from(one.sql, shift) for one, shift in zip((*statements, APPEND), shifts, strict=True)]
+    parts = [f"part_{i} AS ({sql} RETURNING 1)" for i, sql in enumerate(before)]
+    through = " AND ".join(f"(SELECT count(*) FROM part_{i}) >= 0" for i in range(len(before)))  # noqa: S608
+    text = append.strip().removeprefix("WITH").replace("WHERE true", f"WHERE {through}")
+    return f"WITH {', '.join(parts)}, {text}"
 
 
 NEXT = Prepared(
@@ -88,7 +106,7 @@ PASSED_ON = Prepared(
 """Moves the mark."""
 
 
-def numbered(events: Sequence[Event], at: datetime) -> dict[str, Any]:
+def said_of(events: Sequence[Event], at: datetime) -> dict[str, Any]:
     """What `APPEND` takes."""
     return {
         "count": len(events),

@@ -68,6 +68,21 @@ async def add_rows(
     return await work.rows(prepared, **lists_of(columns))
 
 
+async def add_rows_last(
+    work: Work,
+    model: type[Tenant],
+    columns: Columns,
+    *,
+    merge: Mapping[str, Merge] | None = None,
+    on: Sequence[Attribute] = (),
+) -> None:
+    """Inserts as `add_rows` does, in one statement with the events where nothing else comes before them."""
+    prepared = _insert(
+        model, tuple(columns), tuple((merge or {}).items()), tuple(column.key for column in on), None, ()
+    )
+    await work.defer(prepared, **lists_of(columns))
+
+
 @cache
 def _insert(
     model: type[Tenant],

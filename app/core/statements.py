@@ -2,6 +2,7 @@
 
 Building a statement costs more than sending it, so what every ingest says is built when it is first needed."""
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -35,13 +36,22 @@ class Prepared:
         """What the driver is to send along with `sql`."""
         given = {**self._constants, "organization": organization, **values}
         processors = self._compiled._bind_processors
-        return [
-            processors[name](given[name]) if name in processors else given[name] for name in self._compiled.positiontup
-        ]
+        return [processors[name](given[name]) if name in processors else given[name] for name in self.names]
 
     @cached_property
     def sql(self) -> str:
         return str(self._compiled.string)
+
+    @property
+    def table(self) -> str:
+        """Where an insert writes."""
+        return str(self._statement.table)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The parameters of `sql`, in its order."""
+        names: Sequence[str] = self._compiled.positiontup
+        return names
 
     @cached_property
     def _compiled(self) -> Any:
@@ -54,6 +64,11 @@ class Prepared:
     def _constants(self) -> dict[str, Any]:
         """What the statement says itself, such as a rule that it writes."""
         return {name: bound.effective_value for name, bound in self._compiled.binds.items() if not bound.required}
+
+
+def numbered_from(sql: str, start: int) -> str:
+    """The statement with its parameters numbered on from `start`, to stand behind others in one text."""
+    return re.sub(r"\$(\d+)", lambda number: f"${int(number[1]) + start}", sql)
 
 
 def compiled(select: Any) -> tuple[str, Sequence[Any]]:

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Uuid, bindparam
+from sqlalchemy import BindParameter, ColumnElement, Uuid, and_, bindparam
 from sqlalchemy.orm import with_loader_criteria
 
 from app.core.db import SERVER_ROLE, UNSCOPED_ROLE, Tenant
@@ -41,6 +41,11 @@ ORGANIZATION: BindParameter[UUID] = bindparam("organization", type_=Uuid())
 
 PARAMETRIC: Any = with_loader_criteria(Tenant, lambda cls: cls.visible_to(ORGANIZATION), include_aliases=True)
 """As `criteria`, for such a statement."""
+
+
+def within(*models: Any) -> ColumnElement[bool]:
+    """The same as a condition, for the parts of such a statement that are no select by themselves."""
+    return and_(*(model.visible_to(ORGANIZATION) for model in models))
 
 
 def protect(table: str) -> list[str]:

@@ -53,6 +53,7 @@ class Work:
         self._connection = connection
         self._driver = _driver_of(connection)
         self._objects: AsyncSession | None = None
+        self._deferred: list[tuple[Prepared, Sequence[Any]]] = []
         self._events: list[Event] = []
         self.organization = organization
         self.at = at
@@ -74,14 +75,23 @@ class Work:
         self._events.extend(events)
 
     async def flush(self) -> None:
-        """Sends what was added so far; a broken uniqueness or reference is a `Refusal` that names its field."""
-        if self._objects is None or not (self._objects.new or self._objects.dirty or self._objects.deleted):
+        """Sends what was added or deferred so far; a broken uniqueness or reference is a `Refusal` that names its
+        field."""
+        deferred, self._deferred = self._deferred, []
+        for prepared, arguments in deferred:
+            await self._fetch(prepared.sql, arguments)
+        if not self._has_changes:
             return
         self._date()
         try:
             await self._session.flush()
         except IntegrityError as error:
             raise violation(error) from None
+
+    @property
+    def _has_changes(self) -> bool:
+        objects = self._objects
+        return objects is not None and bool(objects.new or objects.dirty or objects.deleted)
 
     def _date(self) -> None:
         """Gives new and changed records the time of this Work."""
@@ -107,19 +117,25 @@ class Work:
     async def rows(self, prepared: Prepared, **values: Any) -> list[Row]:
         """The rows of a statement of a fixed shape, executed by the driver within the same transaction."""
         await self.flush()
-        try:
-            found: list[Row] = await self._driver.fetch(
-                prepared.sql, *prepared.arguments(self.organization, values), record_class=Row
-            )
-        except asyncpg.IntegrityConstraintViolationError as error:
-            raise violation(error) from None
-        return found
+        return await self._fetch(prepared.sql, prepared.arguments(self.organization, values))
+
+    async def defer(self, insert: Prepared, **values: Any) -> None:
+        """Runs an insert of which nothing is wanted back before whatever is said next, or as one statement with the
+        events where those are next."""
+        if any(other.table == insert.table for other, _ in self._deferred):
+            await self.flush()
+        self._deferred.append((insert, insert.arguments(self.organization, values)))
 
     async def read(self, select: AnySelect) -> list[Row]:
         """The rows of a select of columns, as `Reads` gives them, within the same transaction."""
         await self.flush()
-        sql, arguments = compiled(select.options(criteria(self.organization)))
-        found: list[Row] = await self._driver.fetch(sql, *arguments, record_class=Row)
+        return await self._fetch(*compiled(select.options(criteria(self.organization))))
+
+    async def _fetch(self, sql: str, arguments: Sequence[Any]) -> list[Row]:
+        try:
+            found: list[Row] = await self._driver.fetch(sql, *arguments, record_class=Row)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise violation(error) from None
         return found
 
     async def take_turn(self, name: str) -> None:
@@ -138,12 +154,22 @@ class Work:
         return row
 
     async def finish(self) -> None:
-        await self.flush()
         if self._events:
-            told = await self.rows(outbox.APPEND, **outbox.numbered(self._events, self.at))
-            self.cursor = told[0].last_seq
+            self.cursor = await self._append()
+        await self.flush()
         if await self._driver.execute("COMMIT") != "COMMIT":
             raise RuntimeError("a statement had failed: nothing was kept")
+
+    async def _append(self) -> int:
+        """Stores the events, together with what was deferred last."""
+        if self._has_changes:
+            await self.flush()
+        deferred, self._deferred = self._deferred, []
+        said = [argument for _, arguments in deferred for argument in arguments]
+        said += outbox.APPEND.arguments(self.organization, outbox.said_of(self._events, self.at))
+        rows = await self._fetch(outbox.append_after(tuple(prepared for prepared, _ in deferred)), said)
+        last: int = rows[0].last_seq
+        return last
 
     async def close(self) -> None:
         if self._objects is not None:

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from app.core.errors import Code, Problem
 from app.core.ids import id_at
-from app.core.sets import Columns, add_rows
+from app.core.sets import Columns, add_rows, add_rows_last
 from app.core.statements import Prepared, several
 from app.core.telemetry import SIGNALS
 from app.core.work import Work
@@ -177,7 +177,7 @@ def _decided(fresh: Sequence[_Fresh], known: Knowledge) -> list[Match]:
 
 
 async def _store(work: Work, fresh: Sequence[_Fresh], matches: Sequence[Match]) -> None:
-    await add_rows(
+    await add_rows_last(
         work,
         Signal,
         {

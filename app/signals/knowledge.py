@@ -4,12 +4,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import String, Uuid, cast, func, literal_column, null, or_, select, union_all, update
 from sqlalchemy.orm import aliased
 
+from app.core.db import AnySelect
 from app.core.ids import new_id
 from app.core.sets import Merge, add_rows, lists_of, rows_given, rows_of
 from app.core.statements import Prepared, several
+from app.core.tenancy import within
 from app.core.work import Work
 from app.crm.events import CompanyCreated, ContactCreated
 from app.crm.models import Company, Contact, ContactStatus, Lifecycle
@@ -26,58 +28,76 @@ from app.signals.models import Identity as StoredIdentity
 from app.signals.observations import Identity, IdentityKind, Observation
 
 
-def _identities() -> tuple[Prepared, Prepared]:
-    """Those that nobody owns yet, with the other names of their actors, locked in one order; and all that are
-    mentioned, with the other names of their actors that nobody owns."""
-    given = rows_given(StoredIdentity, "kind", "value")
+def _ownerless() -> Prepared:
+    """Names that nobody owns yet, with the other names of their actors, locked in one order."""
     mentioned = aliased(StoredIdentity)
-    ownerless = (
+    return Prepared(
         select(StoredIdentity.id)
         .join(mentioned, StoredIdentity.root_id == mentioned.root_id)
-        .join(given, _same_name(mentioned, given))
+        .join(_GIVEN, _is_given(mentioned))
         .where(StoredIdentity.contact_id.is_(None), StoredIdentity.company_id.is_(None))
         .order_by(StoredIdentity.kind, StoredIdentity.value)
         .with_for_update(of=StoredIdentity)
     )
+
+
+def _known() -> Prepared:
+    """Everything known of a batch, in one answer: the names that are mentioned, with the other names of their actors
+    that nobody owns; the contacts that own these, or have an address or id that is mentioned; the domains' companies.
+    """
+    names = _known_names().cte("names")
+    owners = func.array(select(names.c.contact_id).scalar_subquery())
+    nobody = cast(null(), Uuid)
+    contacts = select(literal_column(_CONTACT), Contact.email, Contact.id, nobody, nobody, Contact.company_id).where(
+        within(Contact),
+        Contact.deleted_at.is_(None),
+        or_(
+            Contact.email == func.any(several("emails", Contact.email)),
+            Contact.id == func.any(several("ids", Contact.id)),
+            Contact.id == func.any(owners),
+        ),
+    )
+    companies = select(literal_column(_COMPANY), Company.domain, Company.id, nobody, nobody, nobody).where(
+        within(Company),
+        Company.deleted_at.is_(None),
+        Company.domain == func.any(several("domains", Company.domain)),
+    )
+    return Prepared(union_all(select(names), contacts, companies))
+
+
+def _known_names() -> AnySelect:
+    mentioned = aliased(StoredIdentity)
     same_actor = (StoredIdentity.root_id == mentioned.root_id) & or_(
         StoredIdentity.id == mentioned.id, StoredIdentity.contact_id.is_(None)
     )
-    columns = (
-        StoredIdentity.id,
-        StoredIdentity.kind,
-        StoredIdentity.value,
-        StoredIdentity.root_id,
-        StoredIdentity.contact_id,
-        StoredIdentity.company_id,
+    return (
+        select(
+            cast(StoredIdentity.kind, String).label("what"),
+            StoredIdentity.value,
+            StoredIdentity.id,
+            StoredIdentity.root_id,
+            StoredIdentity.contact_id,
+            StoredIdentity.company_id,
+        )
+        .distinct()
+        .join(mentioned, same_actor)
+        .join(_GIVEN, _is_given(mentioned))
+        .where(within(StoredIdentity, mentioned))
     )
-    known = select(*columns).distinct().join(mentioned, same_actor).join(given, _same_name(mentioned, given))
-    return Prepared(ownerless), Prepared(known)
 
 
-def _same_name(model: Any, given: Any) -> Any:
-    return (model.kind == given.c.kind) & (model.value == given.c.value)
+def _is_given(model: Any) -> Any:
+    return (model.kind == _GIVEN.c.kind) & (model.value == _GIVEN.c.value)
 
 
-_OWNERLESS, _IDENTITIES = _identities()
+_GIVEN = rows_given(StoredIdentity, "kind", "value")
+_CONTACT, _COMPANY = "'contact'", "'company'"
+_OWNERLESS, _KNOWN = _ownerless(), _known()
 _STILL_OWNERLESS = Prepared(
     select(StoredIdentity.id)
     .where(StoredIdentity.id == func.any(several("ids", StoredIdentity.id)), StoredIdentity.contact_id.is_(None))
     .order_by(StoredIdentity.kind, StoredIdentity.value)
     .with_for_update(read=True)
-)
-_CONTACTS = Prepared(
-    select(Contact.id, Contact.email, Contact.company_id).where(
-        Contact.deleted_at.is_(None),
-        or_(
-            Contact.email == func.any(several("emails", Contact.email)),
-            Contact.id == func.any(several("ids", Contact.id)),
-        ),
-    )
-)
-_COMPANIES = Prepared(
-    select(Company.domain, Company.id).where(
-        Company.domain == func.any(several("domains", Company.domain)), Company.deleted_at.is_(None)
-    )
 )
 
 
@@ -86,14 +106,40 @@ async def load(work: Work, observations: Sequence[Observation], *, lock: bool) -
     nobody owns yet are held until the end, so that two batches cannot give one name to two people."""
     knowledge = Knowledge()
     names = sorted({name for observation in observations for name in names_of(observation)})
-    if names:
-        await _load_identities(work, names, knowledge, lock)
-    await _load_contacts(work, names, observations, knowledge)
+    lists = lists_of({"kind": [name.kind for name in names], "value": [name.value for name in names]})
+    if names and lock:
+        await work.rows(_OWNERLESS, **lists)
+    emails = [name.value for name in names if name.kind is IdentityKind.EMAIL]
+    ids = sorted({observation.contact_id for observation in observations if observation.contact_id})
     domains = sorted({domain for observation in observations for domain in domains_of(observation)})
-    if domains:
-        rows = await work.rows(_COMPANIES, domains=domains)
-        knowledge.companies_by_domain = {row.domain: row.id for row in rows}
+    for row in await work.rows(_KNOWN, **lists, emails=emails, ids=ids, domains=domains):
+        _learn(knowledge, *row)
+    for name in names:
+        if name not in knowledge.identities:
+            id_ = new_id()
+            knowledge.learn(name, Known(id_, id_, stored=False))
     return knowledge
+
+
+def _learn(
+    knowledge: Knowledge,
+    what: str,
+    value: str | None,
+    id_: UUID,
+    root: UUID,
+    contact: UUID | None,
+    company: UUID | None,
+) -> None:
+    """Takes in one row of what is known."""
+    if what == "contact":
+        knowledge.employers[id_] = company
+        if value:
+            knowledge.contacts_by_email[value] = id_
+    elif what == "company":
+        if value:
+            knowledge.companies_by_domain[value] = id_
+    else:
+        knowledge.learn(Identity(IdentityKind(what), value or ""), Known(id_, root, contact, company))
 
 
 async def hold(work: Work, strangers: Collection[UUID]) -> bool:
@@ -126,32 +172,6 @@ async def keep(work: Work, knowledge: Knowledge) -> None:
     knowledge.renamed = companies | contacts
     await _keep_links(work, knowledge)
     await _keep_employers(work, knowledge)
-
-
-async def _load_identities(work: Work, names: Sequence[Identity], knowledge: Knowledge, lock: bool) -> None:
-    lists = lists_of({"kind": [name.kind for name in names], "value": [name.value for name in names]})
-    if lock:
-        await work.rows(_OWNERLESS, **lists)
-    for id_, kind, value, root, contact, company in await work.rows(_IDENTITIES, **lists):
-        knowledge.learn(Identity(IdentityKind(kind), value), Known(id_, root, contact, company))
-    for name in names:
-        if name not in knowledge.identities:
-            id_ = new_id()
-            knowledge.learn(name, Known(id_, id_, stored=False))
-
-
-async def _load_contacts(
-    work: Work, names: Sequence[Identity], observations: Sequence[Observation], knowledge: Knowledge
-) -> None:
-    emails = [name.value for name in names if name.kind is IdentityKind.EMAIL]
-    ids = {known.contact for known in knowledge.identities.values() if known.contact}
-    ids |= {observation.contact_id for observation in observations if observation.contact_id}
-    if not emails and not ids:
-        return
-    for id_, email, company in await work.rows(_CONTACTS, emails=emails, ids=sorted(ids)):
-        knowledge.employers[id_] = company
-        if email:
-            knowledge.contacts_by_email[email] = id_
 
 
 async def _add_companies(work: Work, new: Sequence[NewCompany]) -> dict[UUID, UUID]:

@@ -7,7 +7,7 @@ from datetime import UTC, date
 from typing import NamedTuple
 from uuid import UUID
 
-from app.core.sets import Merge, add_rows
+from app.core.sets import Merge, add_rows_last
 from app.core.work import Work
 from app.signals.models import CompanyPerson, SignalCount
 from app.signals.observations import Observation
@@ -58,7 +58,7 @@ def _days(counted: Iterable[Counted]) -> Iterable[tuple[UUID, UUID | None, date,
 
 async def _add_counts(work: Work, counts: Counter[tuple[UUID, date, str]]) -> None:
     keys = sorted(counts)
-    await add_rows(
+    await add_rows_last(
         work,
         SignalCount,
         {
@@ -74,7 +74,7 @@ async def _add_counts(work: Work, counts: Counter[tuple[UUID, date, str]]) -> No
 
 async def _add_people(work: Work, people: dict[tuple[UUID, UUID], date]) -> None:
     keys = sorted(people)
-    await add_rows(
+    await add_rows_last(
         work,
         CompanyPerson,
         {
