@@ -12,7 +12,7 @@ from uuid import UUID
 
 import dramatiq
 import structlog
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app.core import jobs
 from app.core.config import settings
@@ -21,6 +21,7 @@ from app.core.errors import Code, Refusal
 from app.core.events import Event, event_named
 from app.core.jobs import Attempt, LeaseLostError
 from app.core.outbox import OutboxEvent
+from app.core.statements import Prepared
 from app.core.telemetry import JOBS
 from app.core.work import Work, work
 from workers.actors import ACTORS, SCHEDULES
@@ -28,6 +29,11 @@ from workers.broker import ACTOR, QUEUE, broker
 from workers.gate import Gate
 from workers.trouble import STEP_SECONDS, TROUBLE
 
+_SAID = Prepared(
+    select(OutboxEvent.payload)
+    .where(OutboxEvent.seq.between(bindparam("first"), bindparam("last")), OutboxEvent.name == bindparam("name"))
+    .order_by(OutboxEvent.seq)
+)
 Take = Callable[[Work, UUID], Awaitable[Attempt | None]]
 _log = structlog.get_logger(__name__)
 
@@ -131,13 +137,9 @@ async def _effect(unit: Work, attempt: Attempt) -> None:
 
 
 async def _events(unit: Work, name: str, payload: dict[str, Any]) -> Sequence[Event]:
-    said = (
-        select(OutboxEvent.payload)
-        .where(OutboxEvent.seq.between(payload["first"], payload["last"]), OutboxEvent.name == name)
-        .order_by(OutboxEvent.seq)
-    )
     kind = event_named(name)
-    return [kind.model_validate(one) for one in (await unit.run(said)).scalars()]
+    rows = await unit.rows(_SAID, name=name, first=payload["first"], last=payload["last"])
+    return [kind.model_validate(row.payload) for row in rows]
 
 
 async def _failed(database: Database, tenant: UUID, attempt: Attempt, error: str, *, retry: bool) -> None:

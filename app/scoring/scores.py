@@ -2,16 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import date, timedelta
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Integer, case, cast, func, literal, select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import Date, DateTime, Float, Integer, bindparam, case, cast, func, select
 
 from app.core.db import Row
-from app.core.sets import Merge, add_rows
+from app.core.sets import Merge, add_rows_last
+from app.core.statements import Prepared, several
 from app.core.work import Work
 from app.crm.models import Company
 from app.scoring import formula
@@ -24,18 +24,19 @@ WINDOW_DAYS = 180
 """Older counters no longer score: after 180 days even a half-life of a month leaves less than 2 %."""
 
 
-async def current_model(work: Work) -> ScoringModel:
-    """The newest model of the organization; the default one is stored when it is first needed."""
-    newest = select(ScoringModel).order_by(ScoringModel.version.desc()).limit(1)
-    model: ScoringModel | None = (await work.run(newest)).scalar_one_or_none()
-    if model is None:
+_NEWEST = Prepared(select(ScoringModel.id, ScoringModel.definition).order_by(ScoringModel.version.desc()).limit(1))
+
+
+async def current_model(work: Work) -> Row:
+    """Id and definition of the organization's newest model; the default one is stored when it is first needed."""
+    newest = await work.rows(_NEWEST)
+    if not newest:
         await work.take_turn("scoring_model")
-        model = (await work.run(newest)).scalar_one_or_none()
-    if model is None:
-        model = ScoringModel(version=1, definition=formula.DEFAULT.model_dump())
-        work.add(model)
-        await work.flush()
-    return model
+        newest = await work.rows(_NEWEST)
+    if not newest:
+        work.add(ScoringModel(version=1, definition=formula.DEFAULT.model_dump()))
+        newest = await work.rows(_NEWEST)
+    return newest[0]
 
 
 async def rescore(work: Work, companies: Sequence[UUID]) -> int:
@@ -45,70 +46,56 @@ async def rescore(work: Work, companies: Sequence[UUID]) -> int:
     never older than those of a score that is overwritten."""
     model = await current_model(work)
     definition = Definition.say(model.definition)
-    wanted = await _locked(work, sorted(set(companies)))
-    if not wanted:
+    firms = {row.id: row for row in await work.rows(_LOCKED, ids=sorted(set(companies)))}
+    if not firms:
         return 0
-    today = work.at.date()
-    before = await _before(work, wanted)
-    week_ago = await _week_ago(work, wanted)
-    activities = await _activities(work, wanted, definition, today)
+    wanted = list(firms)
+    standing = {row.id: row for row in await work.rows(_STANDING, ids=wanted, **_moments(work))}
+    activities = await _activities(work, firms, standing, definition)
     results = {company: formula.score(definition, activities[company]) for company in wanted}
-    await _store(work, model, definition, results, week_ago)
-    return await _announce(work, model, definition, results, before)
+    await _store(work, model, definition, results, standing)
+    return await _announce(work, model, definition, results, standing)
 
 
-async def _locked(work: Work, companies: Sequence[UUID]) -> list[UUID]:
-    there = (
-        select(Company.id).where(Company.id == func.any(companies), Company.deleted_at.is_(None)).order_by(Company.id)
+_IDS = func.any(several("ids", Company.id))
+_LOCKED = Prepared(
+    select(Company.id, Company.domain, Company.employees)
+    .where(Company.id == _IDS, Company.deleted_at.is_(None))
+    .order_by(Company.id)
+    .with_for_update(key_share=True)
+)
+
+
+def _standing() -> Prepared:
+    """Per company: the score as it stands and as it was a week ago, and how many people were active in a month."""
+    week_ago = (
+        select(ScoreSnapshot.value)
+        .where(ScoreSnapshot.company_id == Company.id, ScoreSnapshot.at <= bindparam("week_ago", type_=_MOMENT))
+        .order_by(ScoreSnapshot.at.desc())
+        .limit(1)
+        .scalar_subquery()
     )
-    return [row.id for row in await work.read(there.with_for_update(key_share=True))]
-
-
-async def _before(work: Work, companies: Sequence[UUID]) -> dict[UUID, tuple[int, Tier]]:
-    current = select(Score.company_id, Score.value, Score.tier).where(Score.company_id == func.any(companies))
-    return {row.company_id: (row.value, Tier(row.tier)) for row in await work.read(current)}
-
-
-async def _week_ago(work: Work, companies: Sequence[UUID]) -> dict[UUID, int]:
-    then = (
-        select(ScoreSnapshot.company_id, ScoreSnapshot.value)
-        .ext(distinct_on(ScoreSnapshot.company_id))
-        .where(ScoreSnapshot.company_id == func.any(companies), ScoreSnapshot.at <= work.at - timedelta(days=7))
-        .order_by(ScoreSnapshot.company_id, ScoreSnapshot.at.desc())
-    )
-    return {row.company_id: row.value for row in await work.read(then)}
-
-
-async def _activities(
-    work: Work, companies: Sequence[UUID], definition: Definition, today: date
-) -> dict[UUID, Activity]:
-    types: dict[UUID, list[TypeActivity]] = defaultdict(list)
-    weeks: dict[UUID, list[int]] = defaultdict(lambda: [0, 0])
-    for company, type_, count, decayed, last_on, this_week, before in await _counts(work, companies, definition, today):
-        types[company].append(TypeActivity(type_, int(count), float(decayed), last_on.isoformat()))
-        weeks[company][0] += int(this_week)
-        weeks[company][1] += int(before)
-    people = await _people(work, companies, today)
-    firms = select(Company.id, Company.domain, Company.employees).where(Company.id == func.any(companies))
-    return {
-        company: Activity(
-            sorted(types[company], key=lambda one: one.type),
-            people.get(company, 0),
-            this_week=weeks[company][0],
-            three_weeks_before=weeks[company][1],
-            has_domain=domain is not None,
-            employees=employees,
+    people = (
+        select(func.count())
+        .where(
+            CompanyPerson.company_id == Company.id,
+            CompanyPerson.last_seen_on > bindparam("month_ago", type_=Date()),
         )
-        for company, domain, employees in await work.read(firms)
-    }
+        .scalar_subquery()
+    )
+    return Prepared(
+        select(Company.id, Score.value, Score.tier, week_ago.label("week_ago"), people.label("people"))
+        .join(Score, Score.company_id == Company.id, isouter=True)
+        .where(Company.id == _IDS)
+    )
 
 
-async def _counts(work: Work, companies: Sequence[UUID], definition: Definition, today: date) -> Sequence[Row]:
+def _counts() -> Prepared:
     """Per company and type: the count, the count decayed by half-life, the last day, the week's and the three
     weeks' before."""
-    age = cast(literal(today) - SignalCount.day, Integer)
-    decay = func.power(0.5, func.greatest(age, 0) / definition.half_life_days)
-    sums = (
+    age = cast(bindparam("today", type_=Date()) - SignalCount.day, Integer)
+    decay = func.power(0.5, func.greatest(age, 0) / bindparam("half_life", type_=Float()))
+    return Prepared(
         select(
             SignalCount.company_id,
             SignalCount.type,
@@ -118,44 +105,62 @@ async def _counts(work: Work, companies: Sequence[UUID], definition: Definition,
             func.sum(case((age < 7, SignalCount.count), else_=0)),
             func.sum(case((age.between(7, 27), SignalCount.count), else_=0)),
         )
-        .where(
-            SignalCount.company_id == func.any(companies),
-            SignalCount.day > today - timedelta(days=WINDOW_DAYS),
-        )
+        .where(SignalCount.company_id == _IDS, SignalCount.day > bindparam("since", type_=Date()))
         .group_by(SignalCount.company_id, SignalCount.type)
     )
-    return await work.read(sums)
 
 
-async def _people(work: Work, companies: Sequence[UUID], today: date) -> dict[UUID, int]:
-    active = (
-        select(CompanyPerson.company_id, func.count())
-        .where(
-            CompanyPerson.company_id == func.any(companies),
-            CompanyPerson.last_seen_on > today - timedelta(days=30),
-        )
-        .group_by(CompanyPerson.company_id)
+_MOMENT = DateTime(timezone=True)
+_STANDING, _COUNTS = _standing(), _counts()
+
+
+def _moments(work: Work) -> dict[str, Any]:
+    return {"week_ago": work.at - timedelta(days=7), "month_ago": work.at.date() - timedelta(days=30)}
+
+
+async def _activities(
+    work: Work, firms: Mapping[UUID, Row], standing: Mapping[UUID, Row], definition: Definition
+) -> dict[UUID, Activity]:
+    today = work.at.date()
+    since = today - timedelta(days=WINDOW_DAYS)
+    types: dict[UUID, list[TypeActivity]] = defaultdict(list)
+    weeks: dict[UUID, list[int]] = defaultdict(lambda: [0, 0])
+    counts = await work.rows(
+        _COUNTS, ids=list(firms), today=today, since=since, half_life=float(definition.half_life_days)
     )
-    return {row[0]: row[1] for row in await work.read(active)}
+    for company, type_, count, decayed, last_on, this_week, before in counts:
+        types[company].append(TypeActivity(type_, int(count), float(decayed), last_on.isoformat()))
+        weeks[company][0] += int(this_week)
+        weeks[company][1] += int(before)
+    return {
+        company: Activity(
+            sorted(types[company], key=lambda one: one.type),
+            standing[company].people,
+            this_week=weeks[company][0],
+            three_weeks_before=weeks[company][1],
+            has_domain=firm.domain is not None,
+            employees=firm.employees,
+        )
+        for company, firm in firms.items()
+    }
 
 
 _Results = Mapping[UUID, tuple[int, Sequence[formula.Factor]]]
+_Standing = Mapping[UUID, Row]
 
 
-async def _store(
-    work: Work, model: ScoringModel, definition: Definition, results: _Results, week_ago: Mapping[UUID, int]
-) -> None:
+async def _store(work: Work, model: Row, definition: Definition, results: _Results, standing: _Standing) -> None:
     companies = sorted(results)
     values = [results[company][0] for company in companies]
     changed = ("value", "tier", "trend", "factors", "model_id", "computed_at")
-    await add_rows(
+    await add_rows_last(
         work,
         Score,
         {
             "company_id": companies,
             "value": values,
             "tier": [formula.tier(definition, value) for value in values],
-            "trend": [formula.trend(results[c][0], week_ago.get(c)) for c in companies],
+            "trend": [formula.trend(results[c][0], standing[c].week_ago) for c in companies],
             "factors": [_json(results[company][1]) for company in companies],
             "model_id": [model.id] * len(companies),
             "computed_at": [work.at] * len(companies),
@@ -167,20 +172,19 @@ async def _store(
 
 async def _announce(
     work: Work,
-    model: ScoringModel,
+    model: Row,
     definition: Definition,
     results: _Results,
-    before: Mapping[UUID, tuple[int, Tier]],
+    standing: _Standing,
 ) -> int:
-    moved = [company for company, (value, _) in results.items() if before.get(company, (None,))[0] != value]
+    moved = [company for company, (value, _) in results.items() if standing[company].value != value]
     for company in moved:
-        value = results[company][0]
-        old, old_tier = before.get(company, (None, None))
+        value, before = results[company][0], standing[company]
         move = {
             "company": company,
-            "before": old,
+            "before": before.value,
             "after": value,
-            "tier_before": old_tier,
+            "tier_before": before.tier and Tier(before.tier),
             "tier": formula.tier(definition, value),
         }
         work.emit(ScoreChanged(**move))
@@ -191,10 +195,8 @@ async def _announce(
     return len(moved)
 
 
-async def _snapshot(
-    work: Work, model: ScoringModel, definition: Definition, results: _Results, moved: Sequence[UUID]
-) -> None:
-    await add_rows(
+async def _snapshot(work: Work, model: Row, definition: Definition, results: _Results, moved: Sequence[UUID]) -> None:
+    await add_rows_last(
         work,
         ScoreSnapshot,
         {
@@ -209,4 +211,4 @@ async def _snapshot(
 
 
 def _json(factors: Sequence[formula.Factor]) -> str:
-    return orjson.dumps([asdict(factor) for factor in factors]).decode()
+    return orjson.dumps(factors).decode()
