@@ -17,7 +17,7 @@ from alembic import command
 from app.cli.migrate import alembic_config
 from app.core.db import Database
 from app.core.embedded import EngineError, Engines, Leash, engines
-from bench import ingest, live, load, report
+from bench import hostile, ingest, live, load, report
 from bench.dataset import COMPANIES, fill
 from bench.processes import BenchError, Process, running
 from bench.report import Row
@@ -35,7 +35,7 @@ class Plan:
 
 
 QUICK = Plan(rounds=3, seconds=0.4, sends=40, load_seconds=10)
-PARTS = {shape.name.lower() for shape in SHAPES} | {"ingest", "live", "load"}
+PARTS = {shape.name.lower() for shape in SHAPES} | {"hostile", "ingest", "live", "load"}
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help=f"1 is {COMPANIES:,} companies")
     parser.add_argument("--quick", action="store_true", help="under a minute, on a smaller database")
     parser.add_argument(
-        "--only", default="", help="parts by name, separated by commas: Q1, Q2, Q3, Q4, ingest, live, load"
+        "--only", default="", help="parts by name, separated by commas: Q1, Q2, Q3, Q4, hostile, ingest, live, load"
     )
     chosen = parser.parse_args()
     if sys.platform != "linux":
@@ -91,6 +91,9 @@ async def _measured(
             with process("relay", "workers", "relay"), process("worker", "workers", "run"):
                 rows += await live.measure(web, tenants, sends=plan.sends)
                 _say("measured live delivery")
+        if not only or "hostile" in only:
+            rows += await hostile.measure(web, tenants[0])
+            _say("measured hostile requests")
         with process("reference", "bench.reference", serves=True) as reference:
             for shape in SHAPES:
                 if not only or shape.name.lower() in only:

@@ -62,6 +62,11 @@ class Connection:
             body = await self._reader.readexactly(int(head[start : head.index(b"\r\n", start)]))
         return Answer(int(head.split(maxsplit=2)[1]), head, body)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the other side has closed it."""
+        return self._reader.at_eof()
+
     async def close(self) -> None:
         self._writer.close()
 

@@ -81,7 +81,7 @@ class Crowd:
 
     async def ask(self, request: bytes, due: float, outcome: Outcome) -> None:
         try:
-            connection = self._idle.pop() if self._idle else await self._opened()
+            connection = self._kept() or await self._opened()
         except (OSError, BenchError) as error:
             outcome.failed[f"connect: {error}"] += 1
             return
@@ -104,6 +104,15 @@ class Crowd:
             outcome.latencies.append(took)
         else:
             outcome.failed[str(answer.status)] += 1
+
+    def _kept(self) -> Connection | None:
+        """One that is idle, and that the server has not closed for being so."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed:
+                return connection
+            self._open -= 1
+        return None
 
     async def _opened(self) -> Connection:
         if self._open >= MOST_CONNECTIONS:

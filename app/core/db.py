@@ -195,7 +195,7 @@ class Database:
             hide_parameters=True,  # an error's text would show what was being stored
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
-            connect_args={"server_settings": server_settings, "timeout": CONNECT_SECONDS},
+            connect_args={"server_settings": server_settings | _PLANNED_ONCE, "timeout": CONNECT_SECONDS},
         )
         reads = await asyncpg.create_pool(
             driver_url(url),
@@ -235,6 +235,9 @@ def driver_url(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
+_PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan"}
+"""What is said on connections for writes is of a few shapes, by keys: to plan it anew each time costs more than it is
+worth."""
 _WAKE = f"BEGIN; SET LOCAL synchronous_commit = off; NOTIFY {OUTBOX_CHANNEL}; COMMIT"
 
 
