@@ -1,20 +1,26 @@
 """Work and Reads: all or nothing, numbered events, one snapshot, and connections that come back."""
 
 import asyncio
-from datetime import UTC, datetime
+import contextlib
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
 
 from app.core import outbox
 from app.core.db import Database
 from app.core.errors import Code, Refusal
 from app.core.outbox import OutboxEvent
+from app.core.sets import Merge, add_rows_last
 from app.core.work import Reads, work
 from app.crm.events import CompanyCreated
 from app.crm.models import Company, Contact
+from app.signals.models import CompanyPerson, SignalCount
 from tests.factories.tenants import Tenant
+
+ID = UUID(int=7)
 
 
 async def names(database: Database, tenant: UUID) -> list[str]:
@@ -151,3 +157,35 @@ async def test_turns_are_taken_one_after_another(tenant: Tenant) -> None:
         return seen
 
     assert set(await asyncio.gather(*(turn() for _ in range(4)))) == {1}
+
+
+async def test_what_is_deferred_is_there_for_whatever_comes_next(tenant: Tenant) -> None:
+    columns = {"company_id": [ID], "day": [date(2026, 1, 1)], "type": ["visit"], "count": [1]}
+    keys = [SignalCount.company_id, SignalCount.day, SignalCount.type]
+    async with work(tenant.database, tenant.id) as unit:
+        company = Company(id=ID, name="Acme")
+        unit.add(company)
+        await unit.flush()
+        for _ in range(3):  # writes to the same table do not go together
+            await add_rows_last(unit, SignalCount, columns, on=keys, merge={"count": Merge.ADD})
+        assert [row.count for row in await unit.read(select(SignalCount.count.label("count")))] == [3]
+        await add_rows_last(unit, SignalCount, columns, on=keys, merge={"count": Merge.ADD})
+        unit.emit(CompanyCreated(id=ID))
+    async with Reads(tenant.database, tenant.id) as reads:
+        assert await reads.value(select(SignalCount.count)) == 4
+
+
+async def test_a_work_in_which_a_statement_failed_is_not_taken_for_done(tenant: Tenant) -> None:
+    with pytest.raises(RuntimeError):
+        async with work(tenant.database, tenant.id) as unit:
+            with contextlib.suppress(DBAPIError):
+                await unit.run(text("SELECT 1 / 0"))
+
+
+async def test_what_is_deferred_is_refused_like_anything_else(tenant: Tenant) -> None:
+    columns = {"company_id": [ID], "person": [ID], "last_seen_on": [date(2026, 1, 1)]}
+    with pytest.raises(Refusal) as refusal:
+        async with work(tenant.database, tenant.id) as unit:
+            await add_rows_last(unit, CompanyPerson, columns)
+            unit.emit(CompanyCreated(id=ID))
+    assert refusal.value.code is Code.NOT_FOUND
