@@ -12,7 +12,7 @@ from typing import Any, Self, TypeAlias, TypeVar
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Delete, Result, Select, Update, text
+from sqlalchemy import Delete, Result, Select, Update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.sql.base import Executable
@@ -37,7 +37,7 @@ _BROKEN = (
     asyncio.CancelledError,
 )
 """What leaves a connection in the middle of something: it is thrown away, not given to the next Work."""
-_TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest($1::text[]) AS name"
 
 
 class Work:
@@ -138,9 +138,15 @@ class Work:
             raise violation(error) from None
         return found
 
-    async def take_turn(self, name: str) -> None:
-        """Waits until no other Work of the organization holds `name`, and holds it until the end."""
-        await self._session.execute(_TAKE_TURN, {"name": f"{self.organization}:{name}"})
+    async def take_turn(self, *names: str) -> None:
+        """Waits until no other Work of the organization holds one of the names, and holds them until the end. Who takes
+        several takes them in order."""
+        await self._driver.execute(_TAKE_TURN, [f"{self.organization}:{name}" for name in names])
+
+    async def remove(self, row: Tenant) -> None:
+        """Deletes the row for good, with what cannot be without it."""
+        await self._session.delete(row)
+        await self.flush()
 
     async def find(self, model: type[T], id_: UUID, *, lock: bool = True) -> T | None:
         """The row, locked until the end unless `lock` is off."""

@@ -1,5 +1,8 @@
-"""What may happen to companies and contacts. `changed` names the fields that an update touched."""
+"""What may happen to CRM records. `changed` names the fields that an update touched."""
 
+import types
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from app.core.events import Event
@@ -12,33 +15,36 @@ class RecordEvent(Event, name="record"):
     changed: tuple[str, ...] = ()
 
 
-class CompanyCreated(RecordEvent, name="company.created"):
-    """A company was added."""
+@dataclass(frozen=True, slots=True)
+class RecordEvents:
+    """What may happen to records of one kind."""
+
+    created: type[RecordEvent]
+    updated: type[RecordEvent]
+    deleted: type[RecordEvent]
+    restored: type[RecordEvent]
+    destroyed: type[RecordEvent]
 
 
-class CompanyUpdated(RecordEvent, name="company.updated"):
-    """A company was changed."""
+def _events(noun: str, spoken: str) -> RecordEvents:
+    """The events `noun.created` and so on; `spoken` is how a sentence begins that tells of one."""
+
+    def event(verb: str, sentence: str) -> type[RecordEvent]:
+        def describe(members: dict[str, Any]) -> None:
+            members |= {"__doc__": f"{spoken} {sentence}", "__module__": __name__}
+
+        name = f"{noun.title()}{verb.title()}"
+        made: type[RecordEvent] = types.new_class(name, (RecordEvent,), {"name": f"{noun}.{verb}"}, describe)
+        return made
+
+    return RecordEvents(
+        event("created", "was added."),
+        event("updated", "was changed."),
+        event("deleted", "was deleted; it can be restored."),
+        event("restored", "that was deleted was restored."),
+        event("destroyed", "was destroyed for good."),
+    )
 
 
-class CompanyDeleted(RecordEvent, name="company.deleted"):
-    """A company was deleted; it can be restored."""
-
-
-class CompanyRestored(RecordEvent, name="company.restored"):
-    """A deleted company was restored."""
-
-
-class ContactCreated(RecordEvent, name="contact.created"):
-    """A contact was added."""
-
-
-class ContactUpdated(RecordEvent, name="contact.updated"):
-    """A contact was changed."""
-
-
-class ContactDeleted(RecordEvent, name="contact.deleted"):
-    """A contact was deleted; it can be restored."""
-
-
-class ContactRestored(RecordEvent, name="contact.restored"):
-    """A deleted contact was restored."""
+COMPANY_EVENTS = _events("company", "A company")
+CONTACT_EVENTS = _events("contact", "A contact")

@@ -32,7 +32,17 @@ class ContactStatus(StrEnum):
 _KEPT = text("deleted_at IS NULL")
 
 
-class Company(Entity):
+class Kept(Entity):
+    """A record that stays when it is deleted, so that it can be restored, until it is destroyed."""
+
+    __abstract__ = True
+
+    deleted_at: Mapped[datetime | None] = mapped_column(
+        sort_order=12, doc="When it was deleted; null while it is kept."
+    )
+
+
+class Company(Kept):
     """An account: a firm whose people use, or may come to use, the product."""
 
     __tablename__ = "companies"
@@ -50,7 +60,6 @@ class Company(Entity):
     linkedin_url: Mapped[str | None] = text_of(2048, doc="Address of its LinkedIn page.")
     lifecycle: Mapped[Lifecycle] = mapped_column(default=Lifecycle.PROSPECT, doc="Where it stands with us.")
     source: Mapped[str | None] = text_of(100, doc="Where the record came from.")
-    deleted_at: Mapped[datetime | None] = mapped_column(doc="When it was deleted; null while it is kept.")
 
     __table_args__ = (
         index("domain", name="companies_domain_key", unique=True, postgresql_where=_KEPT),
@@ -60,7 +69,7 @@ class Company(Entity):
     )
 
 
-class Contact(Entity):
+class Contact(Kept):
     """A person, at a company or not yet known to be."""
 
     __tablename__ = "contacts"
@@ -81,7 +90,6 @@ class Contact(Entity):
     )
     source: Mapped[str | None] = text_of(100, doc="Where the record came from.")
     company_id: Mapped[UUID | None] = reference("companies", doc="The company the person works for.")
-    deleted_at: Mapped[datetime | None] = mapped_column(doc="When it was deleted; null while it is kept.")
 
     __table_args__ = (
         index("email", name="contacts_email_key", unique=True, postgresql_where=_KEPT),

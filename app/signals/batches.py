@@ -2,27 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from pydantic import ValidationError
 
+from app.core.batches import ErrorPolicy, refuse_size
 from app.core.clock import now
-from app.core.errors import Code, Problem, Refusal
+from app.core.errors import Problem, Refusal
 from app.core.records import refusal_of
 from app.core.work import Work
 from app.signals import ingest
 from app.signals.ingest import Receipt
 from app.signals.observations import Observation
-from app.signals.records import MAX_BATCH, SignalRecord, observe
-
-
-class ErrorPolicy(StrEnum):
-    """What a bad row does to its batch."""
-
-    REJECT_ALL = "REJECT_ALL"
-    REJECT_FAILED_ROWS = "REJECT_FAILED_ROWS"
-
+from app.signals.records import SignalRecord, observe
 
 Row = Observation | tuple[Problem, ...]
 """A row as it was read: the observation that it makes, or what is wrong with it."""
@@ -36,14 +28,6 @@ def read_row(values: Any) -> Row:
         return refusal_of(error).problems
     observed = observe(record, now())
     return (observed,) if isinstance(observed, Problem) else observed
-
-
-def refuse_size(count: int) -> None:
-    """A batch has 1 to 1,000 rows."""
-    if count == 0:
-        raise Refusal(Code.INVALID, "the batch is empty")
-    if count > MAX_BATCH:
-        raise Refusal(Code.TOO_LARGE, f"a batch takes at most {MAX_BATCH} signals, not {count}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from app.core.batches import ErrorPolicy
 from app.core.db import Database
 from app.core.errors import Refusal
 from app.core.outages import is_away
 from app.core.work import work
-from app.signals.batches import Batch, ErrorPolicy, Row, accept_each
+from app.signals.batches import Batch, Row, accept_each
 from app.signals.ingest import Receipt
 
 SMALL = 50

@@ -13,7 +13,7 @@ from app.core.sets import Merge, add_rows, lists_of, rows_given, rows_of
 from app.core.statements import Prepared, several
 from app.core.tenancy import within
 from app.core.work import Work
-from app.crm.events import CompanyCreated, ContactCreated
+from app.crm.events import COMPANY_EVENTS, CONTACT_EVENTS
 from app.crm.models import Company, Contact, ContactStatus, Lifecycle
 from app.signals.matching import (
     CONFIDENCE,
@@ -199,7 +199,7 @@ async def _add_companies(work: Work, new: Sequence[NewCompany]) -> dict[UUID, UU
         returning=[Company.id, Company.domain],
     )
     actual = {domain: id_ for id_, domain in written if domain}
-    work.emit(*(CompanyCreated(id=c.id) for c in ordered if actual.get(c.domain or "", c.id) == c.id))
+    work.emit(*(COMPANY_EVENTS.created(id=c.id) for c in ordered if actual.get(c.domain or "", c.id) == c.id))
     return {c.id: actual[c.domain] for c in ordered if c.domain and actual[c.domain] != c.id}
 
 
@@ -232,7 +232,7 @@ async def _add_contacts(work: Work, knowledge: Knowledge, companies: Mapping[UUI
         returning=[Contact.id, Contact.email],
     )
     actual = {email: id_ for id_, email in written if email}
-    work.emit(*(ContactCreated(id=c.id) for c in new if actual.get(c.email or "", c.id) == c.id))
+    work.emit(*(CONTACT_EVENTS.created(id=c.id) for c in new if actual.get(c.email or "", c.id) == c.id))
     return {c.id: actual[c.email] for c in new if c.email and actual[c.email] != c.id}
 
 

@@ -11,7 +11,6 @@ from app.core.records import JsonObject, Record, Text
 from app.signals.observations import CompanyTraits, Identity, IdentityKind, Observation
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-MAX_BATCH = 1_000
 
 _WORD = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$"  # asked of the text before it is put in lower case
 Word = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=_WORD)]

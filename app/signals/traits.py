@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 
 from app.core.sets import rows_of
 from app.core.work import Work
-from app.crm.events import CompanyUpdated, ContactUpdated, RecordEvent
+from app.crm.events import COMPANY_EVENTS, CONTACT_EVENTS, RecordEvent
 from app.crm.models import Company, Contact
 from app.signals.matching import Match
 from app.signals.observations import Observation
@@ -24,8 +24,8 @@ async def fill(work: Work, observed: Sequence[tuple[Observation, Match]]) -> Non
     for each; no statement is sent where none did."""
     people = _said(((match.contact, observation.person) for observation, match in observed), PERSON)
     firms = _said(((match.company, observation.company) for observation, match in observed), COMPANY)
-    await _fill(work, Contact, people, PERSON, ContactUpdated)
-    await _fill(work, Company, firms, COMPANY, CompanyUpdated)
+    await _fill(work, Contact, people, PERSON, CONTACT_EVENTS.updated)
+    await _fill(work, Company, firms, COMPANY, COMPANY_EVENTS.updated)
 
 
 def _said(pairs: Iterable[tuple[UUID | None, Any]], names: Sequence[str]) -> Said:

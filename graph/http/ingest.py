@@ -8,13 +8,13 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.core.batches import MAX_BATCH, ErrorPolicy, refuse_size
 from app.core.errors import Code, Problem, Refusal
 from app.crm.models import Company, Contact
 from app.identity.permissions import Permission
-from app.signals.batches import ErrorPolicy, Row, read_row, refuse_size
+from app.signals.batches import Row, read_row
 from app.signals.ingest import Receipt
 from app.signals.models import Signal
-from app.signals.records import MAX_BATCH
 from graph.core.bodies import BodyError, parsed, raw_body
 from graph.core.node import key_of, public_id
 from graph.http.door import asker

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.connectors.connections import INBOUND
-from app.signals.batches import ErrorPolicy
-from app.signals.records import MAX_BATCH, SignalRecord
+from app.core.batches import MAX_BATCH, ErrorPolicy
+from app.signals.records import SignalRecord
 from graph.http import health
 from graph.http.hooks import HooksDoor
 from graph.http.ingest import SignalsDoor

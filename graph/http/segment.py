@@ -5,11 +5,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.connectors.providers import segment
+from app.core.batches import ErrorPolicy
 from app.core.clock import now
 from app.core.errors import Problem, Refusal
 from app.identity.permissions import Permission
 from app.identity.principals import Credentials
-from app.signals.batches import ErrorPolicy
 from app.signals.observations import Observation
 from graph.core.bodies import parsed, raw_body
 from graph.http.door import permitted

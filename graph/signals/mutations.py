@@ -4,11 +4,12 @@ from typing import Any
 
 import strawberry
 
+from app.core.batches import ErrorPolicy, refuse_size
 from app.core.errors import Refusal
 from app.crm.models import Company, Contact
 from app.crm.queries import COMPANY_LIST, CONTACT_LIST
 from app.identity.permissions import Permission
-from app.signals.batches import ErrorPolicy, Row, accept, read_row, refuse_size
+from app.signals.batches import Row, accept, read_row
 from app.signals.models import Rule
 from app.signals.queries import SIGNAL_LIST
 from app.signals.records import SignalRecord

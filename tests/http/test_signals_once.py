@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from httpx2 import AsyncClient
 
+from app.core.batches import ErrorPolicy
 from app.core.config import Settings
 from app.core.db import Database
 from app.core.work import work
-from app.signals.batches import ErrorPolicy, accept, read_row
+from app.signals.batches import accept, read_row
 from app.signals.models import Signal, SignalCount
 from tests.factories.books import assert_counters_are_counts, count_of, rows_of
 from tests.factories.tenants import Tenant

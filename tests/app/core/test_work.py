@@ -15,7 +15,7 @@ from app.core.errors import Code, Refusal
 from app.core.outbox import OutboxEvent
 from app.core.sets import Merge, add_rows_last
 from app.core.work import Reads, work
-from app.crm.events import CompanyCreated
+from app.crm.events import COMPANY_EVENTS
 from app.crm.models import Company, Contact
 from app.signals.models import CompanyPerson, SignalCount
 from tests.factories.tenants import Tenant
@@ -38,7 +38,7 @@ async def add(database: Database, tenant: UUID, name: str) -> int | None:
         company = Company(name=name)
         unit.add(company)
         await unit.flush()
-        unit.emit(CompanyCreated(id=company.id))
+        unit.emit(COMPANY_EVENTS.created(id=company.id))
     return unit.cursor
 
 
@@ -55,7 +55,7 @@ async def test_an_exception_undoes_rows_and_events(tenant: Tenant) -> None:
         async with work(tenant.database, tenant.id) as unit:
             unit.add(Company(name="Acme"))
             await unit.flush()
-            unit.emit(CompanyCreated(id=tenant.id))
+            unit.emit(COMPANY_EVENTS.created(id=tenant.id))
             1 / 0  # noqa: B018
     assert await names(tenant.database, tenant.id) == []
     assert await numbers(tenant.database, tenant.id) == before
@@ -74,7 +74,7 @@ async def test_events_are_numbered_without_holes_however_many_come_at_once(tenan
 
     async def sometimes(number: int) -> None:
         async with work(tenant.database, tenant.id) as unit:
-            unit.emit(*(CompanyCreated(id=tenant.id) for _ in range(1 + number % 3)))
+            unit.emit(*(COMPANY_EVENTS.created(id=tenant.id) for _ in range(1 + number % 3)))
             await unit.flush()
             if number % 4 == 0:
                 raise LookupError
@@ -170,7 +170,7 @@ async def test_what_is_deferred_is_there_for_whatever_comes_next(tenant: Tenant)
             await add_rows_last(unit, SignalCount, columns, on=keys, merge={"count": Merge.ADD})
         assert [row.count for row in await unit.read(select(SignalCount.count.label("count")))] == [3]
         await add_rows_last(unit, SignalCount, columns, on=keys, merge={"count": Merge.ADD})
-        unit.emit(CompanyCreated(id=ID))
+        unit.emit(COMPANY_EVENTS.created(id=ID))
     async with Reads(tenant.database, tenant.id) as reads:
         assert await reads.value(select(SignalCount.count)) == 4
 
@@ -187,5 +187,5 @@ async def test_what_is_deferred_is_refused_like_anything_else(tenant: Tenant) ->
     with pytest.raises(Refusal) as refusal:
         async with work(tenant.database, tenant.id) as unit:
             await add_rows_last(unit, CompanyPerson, columns)
-            unit.emit(CompanyCreated(id=ID))
+            unit.emit(COMPANY_EVENTS.created(id=ID))
     assert refusal.value.code is Code.NOT_FOUND

@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import select
 
 from app.core import outbox
+from app.core.batches import ErrorPolicy
 from app.core.db import Database
 from app.core.errors import Code, Problem, Refusal
 from app.core.work import Reads, Work, work
-from app.crm.events import CompanyCreated
+from app.crm.events import COMPANY_EVENTS
 from app.signals import batches, intake
-from app.signals.batches import ErrorPolicy, Row
+from app.signals.batches import Row
 from app.signals.intake import Intake, Stored
 from app.signals.models import Signal, SignalCount
 from tests.factories.observed import said
@@ -27,7 +28,7 @@ BAD: Row = (Problem(Code.INVALID, "is bad"),)
 async def numbering(database: Database, room: UUID) -> AsyncIterator[None]:
     """Holds the organization's next event number, so that whoever stores something waits at its very end."""
     async with work(database, room) as unit:
-        await unit.rows(outbox.APPEND, **outbox.said_of([CompanyCreated(id=room)], unit.at))
+        await unit.rows(outbox.APPEND, **outbox.said_of([COMPANY_EVENTS.created(id=room)], unit.at))
         yield
 
 
