@@ -18,7 +18,7 @@ from httpx2 import ASGITransport, AsyncClient
 
 from app.cli.migrate import alembic_config
 from app.core.config import Settings, settings
-from app.core.db import Database
+from app.core.db import Database, driver_url
 from app.core.embedded import engines
 from graph.asgi import application_with
 from tests.factories.locks import Held, holding
@@ -106,6 +106,14 @@ async def tenant(database: Database, http: AsyncClient) -> Tenant:
 @pytest.fixture
 async def other_tenant(database: Database, http: AsyncClient) -> Tenant:
     return await make_tenant(database, http)
+
+
+@pytest.fixture(scope="session")
+async def owner(chosen_settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    """A connection as the owner of the tables, past all policies."""
+    connection = await asyncpg.connect(driver_url(chosen_settings.database_url.get_secret_value()))
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture(scope="session")

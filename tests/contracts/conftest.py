@@ -1,23 +1,13 @@
 """A connection of the database's owner, who sees every row, and an organization with a row of everything."""
 
-from collections.abc import AsyncIterator
 
-import asyncpg
 import pytest
 from httpx2 import AsyncClient
 
-from app.core.config import Settings
-from app.core.db import Database, driver_url
+from app.core.db import Database
 from tests.factories.holdings import Holdings, fill
 from tests.factories.tenants import make_tenant
 from tests.factories.work import Backstage
-
-
-@pytest.fixture(scope="session")
-async def owner(chosen_settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(driver_url(chosen_settings.database_url.get_secret_value()))
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture(scope="session")
