@@ -99,7 +99,7 @@ class Tenant(Base):
                 table.append_constraint(
                     ForeignKeyConstraint(
                         ["organization_id", column.name],
-                        [f"{target}.organization_id", f"{target}.id"],
+                        [f"{target}.organization_id", f"{target}.{column.info['key']}"],
                         name=f"{table.name}_{column.name}_fkey",
                         ondelete=column.info["on_delete"],
                     )
@@ -124,9 +124,9 @@ class Entity(Tenant):
     )
 
 
-def reference(target: str, *, on_delete: str | None = None, **options: Any) -> Any:
-    """A column that points at the `id` of tenant table `target` within the same organization."""
-    return mapped_column(Uuid, info={"references": target, "on_delete": on_delete}, **options)
+def reference(target: str, *, key: str = "id", on_delete: str | None = None, **options: Any) -> Any:
+    """A column that points at the `id`, or another key, of tenant table `target` within the same organization."""
+    return mapped_column(Uuid, info={"references": target, "key": key, "on_delete": on_delete}, **options)
 
 
 def index(*columns: str, name: str | None = None, **options: Any) -> Index:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic_core import PydanticCustomError
-from sqlalchemy import ColumnElement, all_, and_, any_, func, literal, not_, or_, select, true
+from sqlalchemy import BigInteger, ColumnElement, all_, and_, any_, func, literal, not_, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -30,7 +30,9 @@ class Kind(StrEnum):
     TEXT = "text"
     ID = "id"
     NUMBER = "number"
+    BIG_NUMBER = "big_number"
     TIME = "time"
+    DAY = "day"
     CHOICE = "choice"
     FLAG = "flag"
 
@@ -39,6 +41,8 @@ COMPARATORS: Mapping[Kind, tuple[str, ...]] = {
     Kind.TEXT: ("eq", "neq", "in", "not_in", "contains", "starts_with", "ends_with", "is_null"),
     Kind.ID: ("eq", "neq", "in", "not_in", "is_null"),
     Kind.NUMBER: ("eq", "neq", "in", "not_in", "gt", "gte", "lt", "lte", "is_null"),
+    Kind.BIG_NUMBER: ("eq", "neq", "in", "not_in", "gt", "gte", "lt", "lte", "is_null"),
+    Kind.DAY: ("eq", "neq", "gt", "gte", "lt", "lte", "is_null"),
     Kind.TIME: ("eq", "neq", "gt", "gte", "lt", "lte", "is_null"),
     Kind.CHOICE: ("eq", "neq", "in", "not_in", "is_null"),
     Kind.FLAG: ("eq", "is_null"),
@@ -103,8 +107,8 @@ def kind_of(column: InstrumentedAttribute[Any]) -> Kind:
     if python_type is bool:
         return Kind.FLAG
     if python_type in (int, float):
-        return Kind.NUMBER
-    return Kind.TIME if python_type in (datetime, date) else Kind.TEXT
+        return Kind.BIG_NUMBER if isinstance(column.type, BigInteger) else Kind.NUMBER
+    return {datetime: Kind.TIME, date: Kind.DAY}.get(python_type, Kind.TEXT)
 
 
 def _one_of(relation: Relation, condition: ColumnElement[bool]) -> ColumnElement[bool]:

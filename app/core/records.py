@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, NewType, Self
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
@@ -48,6 +48,10 @@ def storable_json(value: Any, depth: int = 0) -> Any:
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_storable)]
 Line = Annotated[Text, StringConstraints(max_length=255)]
 LongText = Annotated[Text, StringConstraints(max_length=20_000)]
+
+
+BigNumber = NewType("BigNumber", int)
+"""A whole number that 32 bits may not hold."""
 
 
 def _not_too_large(value: dict[str, Any]) -> dict[str, Any]:

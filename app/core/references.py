@@ -16,11 +16,11 @@ from app.core.work import Work
 async def missing(work: Work, model: type[Tenant], said: Mapping[int, Mapping[str, Any]]) -> dict[int, list[Problem]]:
     """The rows whose values name a record that the organization does not have: one statement per kind of reference."""
     problems: dict[int, list[Problem]] = {}
-    for name, target in _references(model):
+    for name, key in _references(model):
         named = {i: id_ for i, values in said.items() if (id_ := values.get(name)) is not None}
         if not named:
             continue
-        there = select(target.id).where(target.id == func.any(sorted(set(named.values()))))
+        there = select(key).where(key == func.any(sorted(set(named.values()))))
         known = set((await work.run(there)).scalars())
         for i, id_ in named.items():
             if id_ not in known:
@@ -43,7 +43,7 @@ def model_of(table: str) -> Any:
 def _references(model: type[Tenant]) -> Iterator[tuple[str, Any]]:
     for column in inspect(model).columns:
         if table := column.info.get("references"):
-            yield column.key, model_of(table)
+            yield column.key, getattr(model_of(table), column.info["key"])
 
 
 def _pointing_at(model: type[Tenant]) -> Iterator[tuple[type[Tenant], InstrumentedAttribute[Any]]]:

@@ -44,18 +44,22 @@ class Work:
     """What one mutation, one ingest call or one actor phase does: all of it is kept, or none.
 
     `emit` says what happened; the events are stored with the data, as the transaction's last statement.
-    `at` is the database's time: processes whose clocks differ agree on what is due and what came first.
+    `at` is the database's time: processes whose clocks differ agree on what is due and what came first. `member` is
+    the user who does it; None where a program does.
 
     Objects and statements of the query builder go through a session, which is made when one is first needed, and
     prepared statements straight to the driver."""
 
-    def __init__(self, connection: AsyncConnection, organization: UUID, at: datetime) -> None:
+    def __init__(
+        self, connection: AsyncConnection, organization: UUID, at: datetime, member: UUID | None = None
+    ) -> None:
         self._connection = connection
         self._driver = _driver_of(connection)
         self._objects: AsyncSession | None = None
         self._deferred: list[tuple[Prepared, Sequence[Any]]] = []
         self._events: list[Event] = []
         self.organization = organization
+        self.member = member
         self.at = at
         self.cursor: int | None = None
 
@@ -183,13 +187,13 @@ class Work:
 
 
 @asynccontextmanager
-async def work(database: Database, organization: UUID) -> AsyncIterator[Work]:
+async def work(database: Database, organization: UUID, member: UUID | None = None) -> AsyncIterator[Work]:
     """Opens a Work; leaving it commits, an exception undoes everything."""
     async with database.writes.connect() as connection:
         driver = _driver_of(connection)
         try:
             await driver.execute("BEGIN")
-            unit = Work(connection, organization, (await driver.fetchrow(BIND, organization))["at"])
+            unit = Work(connection, organization, (await driver.fetchrow(BIND, organization))["at"], member)
             try:
                 yield unit
                 await unit.finish()

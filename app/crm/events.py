@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from app.core.events import Event
+from app.crm.models import DealStage
 
 
 class RecordEvent(Event, name="record"):
@@ -48,3 +49,15 @@ def _events(noun: str, spoken: str) -> RecordEvents:
 
 COMPANY_EVENTS = _events("company", "A company")
 CONTACT_EVENTS = _events("contact", "A contact")
+DEAL_EVENTS = _events("deal", "A deal")
+ACTIVITY_EVENTS = _events("activity", "An activity")
+TASK_EVENTS = _events("task", "A task")
+NOTE_EVENTS = _events("note", "A note")
+
+
+class DealStageChanged(Event, name="deal.stage_changed"):
+    """A deal came to another stage."""
+
+    id: UUID
+    before: DealStage | None
+    stage: DealStage

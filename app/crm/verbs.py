@@ -38,7 +38,7 @@ class Verbs(Generic[M, P]):
     async def create_all(self, work: Work, records: Mapping[int, Record]) -> Results[M]:
         """New records, or what is wrong with each, by their numbers."""
         bad = await self._refused(work, {i: record.said() for i, record in records.items()})
-        rows = {i: self._made(record) for i, record in records.items() if i not in bad}
+        rows = {i: self.model(**self.beginning(work, record)) for i, record in records.items() if i not in bad}
         work.add(*rows.values())
         await work.flush()
         for row in rows.values():
@@ -60,7 +60,7 @@ class Verbs(Generic[M, P]):
             if row is None:
                 results[i] = self._unknown()
             elif row.deleted_at is not None:
-                results[i] = Refusal(Code.CONFLICT, f"the {self.noun} is deleted: restore it first", ("id",))
+                results[i] = self._deleted()
             else:
                 wanted[i] = row, patch
         return results | await self._change_all(work, wanted)
@@ -124,15 +124,15 @@ class Verbs(Generic[M, P]):
     def noun(self) -> str:
         return self.model.prefix
 
+    def beginning(self, work: Work, record: Record) -> dict[str, Any]:
+        """The values with which a new record begins."""
+        return {name: value for name, value in record.said().items() if value is not None}
+
     def began(self, work: Work, row: M) -> None:
         """Called with each new record, after it was stored."""
 
     def changing(self, work: Work, row: M, said: dict[str, Any]) -> None:
         """Called before a record takes the values that are said and differ; may add to them."""
-
-    def _made(self, record: Record) -> M:
-        said = {name: value for name, value in record.said().items() if value is not None}
-        return self.model(**said)
 
     async def _change_all(self, work: Work, wanted: Mapping[int, tuple[M, P]]) -> Results[M]:
         differs = {
@@ -182,6 +182,16 @@ class Verbs(Generic[M, P]):
         """The rows of these ids, locked in one order until the end."""
         rows = select(self.model).where(self.model.id == func.any(sorted(set(ids)))).order_by(self.model.id)
         return {row.id: row for row in (await work.run(rows.with_for_update())).scalars()}
+
+    async def kept(self, work: Work, id_: UUID, *path: str) -> M:
+        """The record, held until the end; a refusal where there is none or it is deleted."""
+        row = await work.get(self.model, id_, noun=self.noun, path=path or ("id",))
+        if row.deleted_at is not None:
+            raise self._deleted(*path)
+        return row
+
+    def _deleted(self, *path: str) -> Refusal:
+        return Refusal(Code.CONFLICT, f"the {self.noun} is deleted: restore it first", path or ("id",))
 
     async def _get(self, work: Work, id_: UUID) -> M:
         return await work.get(self.model, id_, noun=self.noun)

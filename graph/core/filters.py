@@ -2,18 +2,20 @@
 
 import enum
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Optional
 
 import strawberry
 from sqlalchemy.orm import InstrumentedAttribute
 from strawberry.types.base import get_object_definition
 
-from app.core.db import Base
 from app.core.errors import Code, Refusal
 from app.core.filters import COMPARATORS, Filterable, Kind, kind_of
 from app.core.lists import Listing
 from app.core.paging import Order, Sort
+from app.core.records import BigNumber
+from app.core.references import model_of
+from app.identity.models import Membership, User
 from graph.core.enums import choice
 from graph.core.names import Named, is_registered, register
 from graph.core.node import key_of
@@ -37,7 +39,9 @@ _SCALARS: dict[Kind, tuple[str, Any]] = {
     Kind.TEXT: ("TextFilter", str),
     Kind.ID: ("IDFilter", strawberry.ID),
     Kind.NUMBER: ("IntFilter", int),
+    Kind.BIG_NUMBER: ("BigIntFilter", BigNumber),
     Kind.TIME: ("DateTimeFilter", datetime),
+    Kind.DAY: ("DateFilter", date),
     Kind.FLAG: ("BooleanFilter", bool),
 }
 
@@ -136,7 +140,7 @@ def _operands(column: InstrumentedAttribute[Any], said: Any, *path: str | int) -
 def _target(column: InstrumentedAttribute[Any]) -> Any:
     """The model whose ids the column holds."""
     table = column.property.columns[0].info.get("references", column.class_.__tablename__)
-    return next(m.class_ for m in Base.registry.mappers if m.class_.__tablename__ == table)
+    return User if table == Membership.__tablename__ else model_of(table)
 
 
 def _given(said: Any) -> list[tuple[str, Any]]:

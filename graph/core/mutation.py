@@ -54,7 +54,7 @@ class Does(FieldExtension):
         try:
             if not self.in_work:
                 return await next_(source, info, **arguments)
-            async with work(context.database, context.principal.tenant) as unit:
+            async with work(context.database, context.principal.tenant, context.principal.user) as unit:
                 context.work = unit
                 payload = await next_(source, info, **arguments)
         except Refusal as refusal:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import inspect
+from sqlalchemy import BigInteger, inspect
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute
 from strawberry import auto
@@ -15,6 +15,7 @@ from strawberry.scalars import JSON
 from app.core.db import AnySelect, Base, Row
 from app.core.errors import Code, Refusal
 from app.core.ids import decode_id, encode_id
+from app.core.records import BigNumber
 from app.identity.permissions import Permission
 from graph.core.enums import choice
 from graph.core.names import register
@@ -45,6 +46,7 @@ class Kind:
 
 _entities: dict[type, Kind] = {}
 KINDS: dict[str, Kind] = {}
+_SPELLINGS: dict[type, Any] = {JSONB: JSON, BigInteger: BigNumber}
 SEEN_WITH: dict[Any, Permission] = {}
 """The permission that it takes to see the type of a model."""
 
@@ -94,7 +96,7 @@ def add_auto_fields(cls: type, model: Any) -> None:
 def column_type(attribute: InstrumentedAttribute[Any]) -> Any:
     column: Any = attribute.property.columns[0]
     python_type = column.type.python_type
-    graphql_type: Any = JSON if isinstance(column.type, JSONB) else python_type
+    graphql_type: Any = _SPELLINGS.get(type(column.type), python_type)
     if isinstance(python_type, type) and issubclass(python_type, Enum):
         graphql_type = choice(python_type)
     return graphql_type | None if column.nullable else graphql_type

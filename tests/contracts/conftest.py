@@ -1,6 +1,5 @@
 """A connection of the database's owner, who sees every row, and an organization with a row of everything."""
 
-
 import pytest
 from httpx2 import AsyncClient
 
