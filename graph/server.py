@@ -16,7 +16,7 @@ from graph.core.quotas import Buckets, Shares
 from graph.core.standing import Standing
 
 BURST_SECONDS = 10
-"""How many seconds' worth of requests an asker may send at once."""
+"""How many seconds' worth of requests, or of their cost, an asker may send at once."""
 
 
 @dataclass(slots=True)
@@ -52,11 +52,11 @@ class Server:
     redis: Redis
     live: Live
     requests: Buckets
+    budget: Buckets
     streams: Shares
     subscriptions: Shares
     passwords: Attempts
     intake: Intake
-    budget: Buckets = field(default_factory=lambda: Buckets(200_000, 20_000))
     standing: Standing = field(default_factory=Standing)
     sockets: Sockets = field(default_factory=Sockets)
 
@@ -78,6 +78,7 @@ class Server:
                     redis,
                     Live(redis),
                     requests=Buckets(settings.request_rate * BURST_SECONDS, settings.request_rate),
+                    budget=Buckets(settings.cost_rate * BURST_SECONDS, settings.cost_rate),
                     streams=Shares("streams and sockets", settings.max_streams),
                     subscriptions=Shares("subscriptions", settings.max_streams * 2),
                     passwords=Attempts(redis),

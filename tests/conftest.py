@@ -76,6 +76,7 @@ def chosen_settings(database_url: str, worker_number: int) -> Settings:
     os.environ["DATABASE_URL"] = database_url
     os.environ["REDIS_URL"] = os.environ["REDIS_URL"].rsplit("/", 1)[0] + f"/{worker_number}"
     os.environ["DEVSIGNAL_REQUEST_RATE"] = os.environ["DEVSIGNAL_ADDRESS_REQUEST_RATE"] = "100000"
+    os.environ["DEVSIGNAL_COST_RATE"] = "10000000"
     settings.cache_clear()
     return settings()
 

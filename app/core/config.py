@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     frozen_after_seconds: int = Field(60, ge=2, le=3_600, validation_alias="DEVSIGNAL_FROZEN_AFTER_SECONDS")
     trusted_proxies: str = Field("", validation_alias="DEVSIGNAL_TRUSTED_PROXIES")
     request_rate: int = Field(300, ge=1, le=1_000_000, validation_alias="DEVSIGNAL_REQUEST_RATE")
+    cost_rate: int = Field(20_000, ge=1_000, le=1_000_000_000, validation_alias="DEVSIGNAL_COST_RATE")
     address_request_rate: int = Field(1_000, ge=1, le=1_000_000, validation_alias="DEVSIGNAL_ADDRESS_REQUEST_RATE")
     max_requests_at_once: int = Field(1_000, ge=1, le=100_000, validation_alias="DEVSIGNAL_MAX_REQUESTS_AT_ONCE")
     max_connections: int = Field(10_000, ge=10, le=1_000_000, validation_alias="DEVSIGNAL_MAX_CONNECTIONS")

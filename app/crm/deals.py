@@ -52,10 +52,7 @@ deals = Deals(Deal, DealPatch, DEAL_EVENTS)
 
 async def give_role(work: Work, deal: UUID, contact: UUID, role: DealRoleKind) -> Deal:
     """Says what a person has to do with the deal; each has one part in it."""
-    row = await deals.kept(work, deal, "dealId")
-    if await work.find(Contact, contact, lock=False) is None:
-        raise Refusal(Code.NOT_FOUND, "no such contact", ("contactId",))
-    part = await _part(work, deal, contact)
+    row, part = await _part(work, deal, contact)
     if part is None:
         work.add(DealRole(deal_id=deal, contact_id=contact, role=role))
     else:
@@ -65,18 +62,20 @@ async def give_role(work: Work, deal: UUID, contact: UUID, role: DealRoleKind) -
 
 async def take_role(work: Work, deal: UUID, contact: UUID) -> Deal:
     """Ends a person's part in the deal; nothing happens where there is none."""
-    row = await deals.kept(work, deal, "dealId")
-    part = await _part(work, deal, contact)
+    row, part = await _part(work, deal, contact)
     if part is None:
         return row
     await work.remove(part)
     return _touched(work, row)
 
 
-async def _part(work: Work, deal: UUID, contact: UUID) -> DealRole | None:
+async def _part(work: Work, deal: UUID, contact: UUID) -> tuple[Deal, DealRole | None]:
+    """The deal, held until the end, and the person's part in it."""
+    row = await deals.kept(work, deal, "dealId")
+    if await work.find(Contact, contact, lock=False) is None:
+        raise Refusal(Code.NOT_FOUND, "no such contact", ("contactId",))
     part = select(DealRole).where(DealRole.deal_id == deal, DealRole.contact_id == contact)
-    found: DealRole | None = (await work.run(part)).scalar_one_or_none()
-    return found
+    return row, (await work.run(part)).scalar_one_or_none()
 
 
 def _touched(work: Work, row: Deal) -> Deal:

@@ -23,7 +23,7 @@ def _whole(value: Any) -> int:
 SCALARS: Any = {
     BigNumber: strawberry.scalar(
         name="BigInt",
-        description="A whole number that JSON carries exactly: up to 2^53 - 1 either way. Taken as a number or as digits.",
+        description="A whole number that JSON carries exactly, up to 2^53 - 1; taken as a number or as digits.",
         serialize=int,
         parse_value=_whole,
     )

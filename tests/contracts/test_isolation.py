@@ -28,7 +28,7 @@ def named(*kinds: str) -> Any:
     return pytest.mark.parametrize("root", [root for root in WITH_IDS if root.kind in kinds], ids=str)
 
 
-async def asked(asker: Holdings, root: Root, variables: Mapping[str, Any], depth: int = 4) -> dict[str, Any]:
+async def asked(asker: Holdings, root: Root, variables: Mapping[str, Any], depth: int = 3) -> dict[str, Any]:
     """The answer to the asker's owner, who may do everything in the organization."""
     tenant = asker.tenant
     answer = await tenant.answer(
@@ -55,7 +55,7 @@ async def trials(place: Place, asker: Holdings, victim: Holdings) -> AsyncIterat
     for kind in _kinds.get(place.subject) or list(victim.ids):
         for other in asker.ids.values() if place.needs_other else [""]:
             variables = place.variables(victim.ids[kind], other)
-            answer = await asked(asker, place.root, variables, 4 if place.plain else 3)
+            answer = await asked(asker, place.root, variables, 3 if place.plain else 2)
             if not is_wrong_kind(answer):
                 known = _kinds.setdefault(place.subject, [])
                 known.extend({kind} - set(known))

@@ -26,6 +26,7 @@ from graph.schema import schema
 SCHEMA = schema()._schema
 PAGE = 3
 _REQUIRES = re.compile(r"Requires ([A-Z_]+|a signed-in person or key)\.\Z")
+_QUANTIFIERS = {"some", "none", "every"}
 _JOINTS = {"eq", "neq", "in", "notIn", "[]", "and", "or", "not", "some", "none", "every"}
 UNKNOWN_ID = "nothing_00000000000000000000000000"
 _SAMPLES: dict[str, Any] = {
@@ -33,6 +34,8 @@ _SAMPLES: dict[str, Any] = {
     "Int": 3,
     "Float": 1.5,
     "Boolean": True,
+    "BigInt": 3,
+    "Date": "2031-01-01",
     "DateTime": "2031-01-01T00:00:00Z",
     "JSON": {},
     "ID": UNKNOWN_ID,
@@ -44,6 +47,7 @@ _FITTING: dict[str, Callable[[], Any]] = {
     "website": lambda: "https://example.org/",
     "linkedinUrl": lambda: "https://example.org/in",
     "country": lambda: "FR",
+    "currency": lambda: "EUR",
     "password": lambda: "a long password",
     "provider": lambda: "github",
     "occurredAt": lambda: now().isoformat(),
@@ -66,7 +70,7 @@ class Root:
         found = _REQUIRES.search(self.field.description or "")
         return found[1] if found else None
 
-    def document(self, variables: Mapping[str, Any], depth: int = 4) -> str:
+    def document(self, variables: Mapping[str, Any], depth: int = 3) -> str:
         """The field with these arguments as variables, and all that it answers down to a depth."""
         declared = ", ".join(f"${name}: {self.field.args[name].type}" for name in variables)
         passed = ", ".join(f"{name}: ${name}" for name in variables)
@@ -169,22 +173,32 @@ class Place:
 
 
 def places(root: Root) -> list[Place]:
-    """Every place of the field that takes an id. A type is entered once on a way, and twice by and, or, not."""
+    """Every place of the field that takes an id. Of a filter: every comparison of its own, also joined by and, or, not;
+    and one comparison with each id of each related record."""
     return [Place(root, (name, *way)) for name, argument in root.field.args.items() for way in _ways(argument.type)]
 
 
-def _ways(type_: Any, entered: tuple[str, ...] = (), *, again: bool = True) -> Iterator[tuple[str, ...]]:
+def _ways(type_: Any, *, joined: bool = False, related: bool = False) -> Iterator[tuple[str, ...]]:
     type_ = get_nullable_type(type_)
     if isinstance(type_, GraphQLList):
-        yield from (("[]", *way) for way in _ways(type_.of_type, entered, again=again))
-    elif isinstance(type_, GraphQLInputObjectType) and type_.name not in entered:
+        yield from (("[]", *way) for way in _ways(type_.of_type, joined=joined, related=related))
+    elif isinstance(type_, GraphQLInputObjectType):
         for name, field in type_.fields.items():
-            if name not in ("and", "or", "not"):
-                yield from ((name, *way) for way in _ways(field.type, (*entered, type_.name), again=False))
-            elif again:
-                yield from ((name, *way) for way in _ways(field.type, entered, again=False))
+            if name in ("and", "or", "not"):
+                if not joined and not related:
+                    yield from ((name, *way) for way in _ways(field.type, joined=True))
+            elif _is_filter(field.type) and name not in _QUANTIFIERS:
+                if not joined and not related:
+                    yield from ((name, *way) for way in _ways(field.type, related=True))
+            elif not related or name not in ("neq", "in", "notIn", "none", "every"):
+                yield from ((name, *way) for way in _ways(field.type, joined=joined, related=related))
     elif getattr(type_, "name", "") == "ID":
         yield ()
+
+
+def _is_filter(type_: Any) -> bool:
+    """Whether the type says conditions on records, or on lists of them."""
+    return not {"and", "some"}.isdisjoint(getattr(get_named_type(type_), "fields", ()))
 
 
 def _placed(type_: Any, steps: Sequence[str], id_: str, around: Any) -> Any:

@@ -16,7 +16,23 @@ MINE = """
 {
   companies(first: 1) { nodes { id } } contacts(first: 1) { nodes { id } } signals(first: 1) { nodes { id } }
   identities(first: 1) { nodes { id } } connections(first: 1) { nodes { id } } apiKeys(first: 1) { nodes { id } }
-  jobs(first: 1, filter: {status: {eq: DEAD}}) { nodes { id } }
+  jobs(first: 1, filter: {status: {eq: DEAD}}) { nodes { id } } deals(first: 1) { nodes { id } }
+  activities(first: 1) { nodes { id } } tasks(first: 1) { nodes { id } } notes(first: 1) { nodes { id } }
+}
+"""
+DEAL = "mutation ($input: DealCreateInput!) { dealCreate(input: $input) { deal { id } } }"
+WORK_ITEMS = """
+mutation ($deal: ID!, $contact: ID!, $company: ID!, $user: ID!, $word: String!) {
+  dealRoleSet(input: {dealId: $deal, contactId: $contact, role: CHAMPION}) {
+    deal { roles { nodes { id } } stageHistory { nodes { id } } }
+  }
+  activityCreate(
+    input: {type: CALL, subject: $word, companyId: $company, contactId: $contact, dealId: $deal, ownerId: $user}
+  ) { userErrors { message } }
+  taskCreate(
+    input: {title: $word, companyId: $company, contactId: $contact, dealId: $deal, assigneeId: $user}
+  ) { userErrors { message } }
+  noteCreate(input: {body: $word, companyId: $company, contactId: $contact, dealId: $deal}) { userErrors { message } }
 }
 """
 
@@ -48,9 +64,22 @@ async def fill(tenant: Tenant, backstage: Backstage | None = None) -> Holdings:
     if backstage is not None:
         await backstage.settle(tenant.id)
     await _dead_job(tenant, word)
+    of_deal = await _deal(tenant, word)
     answer = await tenant.ask_personally(MINE)
     ids = {field: page["nodes"][0]["id"] for field, page in answer.items()}
-    return Holdings(tenant, {id_.rsplit("_", 1)[0]: id_ for id_ in (*ids.values(), *_own(tenant))}, word)
+    return Holdings(tenant, {id_.rsplit("_", 1)[0]: id_ for id_ in (*ids.values(), *of_deal, *_own(tenant))}, word)
+
+
+async def _deal(tenant: Tenant, word: str) -> list[str]:
+    """A deal and what there is to do about it; the ids of a step and a part of it."""
+    found = await tenant.ask("{ companies(first: 1) { nodes { id } } contacts(first: 1) { nodes { id } } }")
+    company, contact = (found[field]["nodes"][0]["id"] for field in ("companies", "contacts"))
+    user = encode_id("user", tenant.user)
+    said = {"name": word, "companyId": company, "ownerId": user, "amount": 5_000_000_000, "description": word}
+    deal = (await tenant.ask_personally(DEAL, {"input": said}))["dealCreate"]["deal"]["id"]
+    named = {"deal": deal, "contact": contact, "company": company, "user": user, "word": word}
+    done = (await tenant.ask_personally(WORK_ITEMS, named))["dealRoleSet"]["deal"]
+    return [done[field]["nodes"][0]["id"] for field in ("roles", "stageHistory")]
 
 
 def _own(tenant: Tenant) -> tuple[str, ...]:
