@@ -10,15 +10,19 @@ from typing import Any
 import asyncpg
 import orjson
 import pytest
+from httpx2 import AsyncClient
 
 from app.core.config import Settings
+from app.core.db import Database
 from graph.context import context_for
 from graph.core.operations import Asked, Operations
 from graph.schema import schema
 from graph.server import Server
 from tests.contracts.tables import rows_of
 from tests.factories.documents import Place, Root, places, roots
-from tests.factories.holdings import Holdings
+from tests.factories.holdings import Holdings, fill
+from tests.factories.tenants import make_tenant
+from tests.factories.work import Backstage
 
 WITH_IDS = [root for root in roots() if places(root)]
 _kinds: dict[tuple[str, ...], list[str]] = {}
@@ -115,6 +119,12 @@ async def server(chosen_settings: Settings) -> AsyncIterator[Server]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+async def untouched(database: Database, http: AsyncClient, backstage: Backstage) -> Holdings:
+    """Holdings that no test has changed: a deleted record is not told of."""
+    return await fill(await make_tenant(database, http), backstage)
+
+
 @dataclass
 class Listener:
     """A subscription from the beginning, and what it tells the asker until it is stopped."""
@@ -136,9 +146,9 @@ class Listener:
 
 @named("subscription")
 async def test_a_subscription_given_ids_of_another_organization_tells_nothing_of_it(
-    root: Root, holdings: Holdings, other_holdings: Holdings, server: Server
+    root: Root, holdings: Holdings, untouched: Holdings, server: Server
 ) -> None:
-    victim = other_holdings
+    victim = untouched
     subjects: dict[tuple[str, ...], Place] = {}
     for place in places(root):
         if place.plain and place.steps[-1] == "eq":
