@@ -16,6 +16,7 @@ from graph.core.direct import call_directly
 from graph.core.names import Named
 from graph.core.node import KINDS
 from graph.core.root import NodeQuery
+from graph.core.scalars import SCALARS
 
 ARGUMENTS = {
     "after": "Goes on after this cursor.",
@@ -23,6 +24,7 @@ ARGUMENTS = {
     "errorPolicy": "What a bad row does to the batch.",
     "filter": "Conditions that must hold.",
     "first": "How many from the start: 1 to 250, 50 unless said.",
+    "groupBy": "What to group by: at most 3 parts, each once.",
     "id": "The record's id.",
     "ids": "The records' ids.",
     "input": "What to do it with.",
@@ -43,7 +45,7 @@ def schema() -> strawberry.Schema:
         mutation=merge_types("Mutation", _roots(modules, "Mutation")),
         subscription=merge_types("Subscription", _roots(modules, "Subscription")),
         types=[Named(kind.name).resolve_type() for kind in KINDS.values()],
-        config=StrawberryConfig(default_resolver=getattr),
+        config=StrawberryConfig(default_resolver=getattr, scalar_map=SCALARS),
     )
     _describe_arguments(made)
     call_directly(made._schema)
