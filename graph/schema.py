@@ -24,6 +24,7 @@ ARGUMENTS = {
     "errorPolicy": "What a bad row does to the batch.",
     "filter": "Conditions that must hold.",
     "first": "How many from the start: 1 to 250, 50 unless said.",
+    "groupBy": "What to group by: at most 3 parts, each once.",
     "id": "The record's id.",
     "ids": "The records' ids.",
     "input": "What to do it with.",

@@ -155,8 +155,13 @@ def _usable(operand: Any, path: tuple[str | int, ...]) -> Any:
 def _comparison(column: InstrumentedAttribute[Any]) -> Callable[[str, Any], ColumnElement[bool]]:
     if kind_of(column) is not Kind.TEXT:
         return lambda word, operand: compare(column, word, operand)
-    folded = column if column.property.columns[0].info.get("lowercase") else func.lower(column, type_=column.type)
+    folded = without_case(column)
     return lambda word, operand: _textual(folded, word, operand)
+
+
+def without_case(column: InstrumentedAttribute[Any]) -> Any:
+    """A text column as it is compared."""
+    return column if column.property.columns[0].info.get("lowercase") else func.lower(column, type_=column.type)
 
 
 def _textual(folded: Any, word: str, operand: Any) -> ColumnElement[bool]:

@@ -128,7 +128,7 @@ def tree_of(filterable: Filterable, said: Any, *path: str | int) -> dict[str, An
 def _operands(column: InstrumentedAttribute[Any], said: Any, *path: str | int) -> dict[str, Any]:
     operands = dict(_given(said))
     if kind_of(column) is Kind.ID:
-        model = _target(column)
+        model = target_of(column)
         for word, operand in operands.items():
             if isinstance(operand, list):
                 operands[word] = [key_of(model, one, *path, word) for one in operand]
@@ -137,7 +137,7 @@ def _operands(column: InstrumentedAttribute[Any], said: Any, *path: str | int) -
     return operands
 
 
-def _target(column: InstrumentedAttribute[Any]) -> Any:
+def target_of(column: InstrumentedAttribute[Any]) -> Any:
     """The model whose ids the column holds."""
     table = column.property.columns[0].info.get("references", column.class_.__tablename__)
     return User if table == Membership.__tablename__ else model_of(table)

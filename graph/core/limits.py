@@ -42,6 +42,7 @@ MAX_OBJECTS_OF_MUTATION = 20_000
 MAX_LIST = 2_000
 MAX_VALUES = 100_000
 _COUNT_COST = 10
+_AGGREGATE_COST = 100
 _MUTATION_COST = 10
 _INTROSPECTION_COST = 8_000
 
@@ -105,6 +106,8 @@ class _Pass:
             raise LimitExceeded(f"an operation may be at most {MAX_DEPTH} levels deep")
         size = self._size(node, field)
         own = _OWN_COST.get(node.name.value, int(isinstance(type_, _WITH_FIELDS)))
+        if _aggregates(field):
+            own = _AGGREGATE_COST
         name = node.alias.value if node.alias else node.name.value
         return Measure(
             inner.depth + 1,
@@ -140,6 +143,8 @@ class _Pass:
     def _size(self, node: FieldNode, field: Any) -> int:
         if field is None or "first" not in field.args:
             return 1
+        if _aggregates(field) and not any(argument.name.value == "groupBy" for argument in node.arguments or ()):
+            return 1
         for argument in node.arguments or ():
             if argument.name.value in ("first", "last"):
                 value = argument.value
@@ -151,8 +156,18 @@ class _Pass:
         return DEFAULT_PAGE
 
 
+def _aggregates(field: Any) -> bool:
+    """Whether the field reads all rows that match, to answer once, and where it groups them once for each group."""
+    return field is not None and "groupBy" in field.args
+
+
 _WITH_FIELDS = (GraphQLObjectType, GraphQLInterfaceType)
-_OWN_COST = {"totalCount": _COUNT_COST, "__schema": _INTROSPECTION_COST, "__type": _INTROSPECTION_COST}
+_OWN_COST = {
+    "totalCount": _COUNT_COST,
+    "countDistinct": _COUNT_COST,
+    "__schema": _INTROSPECTION_COST,
+    "__type": _INTROSPECTION_COST,
+}
 
 
 def count_objects(value: Any) -> int:

@@ -27,6 +27,12 @@ query ($first: Int, $after: String, $last: Int, $before: String, $by: [CompanyOr
   }
 }
 """
+GROUPS = """
+{
+  companiesAggregate(groupBy: [{field: INDUSTRY}, {field: CREATED_AT, by: WEEK}]) { groups { count } }
+  contactsAggregate(groupBy: [{field: COMPANY_ID}]) { groups { count key { company { name } } } }
+}
+"""
 
 
 @contextmanager
@@ -61,6 +67,7 @@ async def walk(holdings: Holdings, backstage: Backstage) -> None:
         page = (await tenant.ask(CURSORS, {"first": 1, "by": by}))["companies"]["pageInfo"]
         await tenant.ask(CURSORS, {"after": page["endCursor"], "by": by})
         await tenant.ask(CURSORS, {"last": 2, "before": page["endCursor"], "by": by})
+    await tenant.ask(GROUPS)
     late = {"type": "signup", "email": f"late@{holdings.word}.dev", "anonymousId": f"{holdings.word}-late"}
     await tenant.send([{"type": "visit", "anonymousId": f"{holdings.word}-late"}])
     await tenant.send([late, {**late, "type": "visit", "idempotencyKey": "again"}])
