@@ -1,7 +1,10 @@
 """What can be asked of companies and contacts."""
 
+from sqlalchemy.orm import aliased
+
 from app.core.filters import Filterable, Relation
 from app.core.lists import Listing
+from app.core.paging import Related
 from app.crm.models import Company, Contact
 
 COMPANIES: Filterable = Filterable(
@@ -60,6 +63,7 @@ COMPANY_LIST = Listing(
     },
     hidden=Company.deleted_at,
 )
+_EMPLOYER = aliased(Company)
 CONTACT_LIST = Listing(
     CONTACTS,
     sorts={
@@ -67,6 +71,13 @@ CONTACT_LIST = Listing(
         "updated_at": Contact.updated_at,
         "last_name": Contact.last_name,
         "email": Contact.email,
+        "company_name": Related(
+            _EMPLOYER,
+            _EMPLOYER.name,
+            Contact.company_id == _EMPLOYER.id,
+            about=Company,
+            doc="By the name of the company the person works for.",
+        ),
     },
     hidden=Contact.deleted_at,
 )
