@@ -20,6 +20,7 @@ from sqlalchemy import (
     false,
     func,
     literal_column,
+    not_,
     null,
     or_,
     select,
@@ -42,7 +43,8 @@ class Related:
     """What a list is sorted by that stands elsewhere: `column` of the one row of `to`, an alias, that `on` joins.
 
     `tie` is the column of `to` that equals the list's id, where one does: an index of both holds the whole order.
-    `about` is the model that one must be allowed to see."""
+    `known` tells more cheaply, where something does, whether there is such a row. `about` is the model that one must
+    be allowed to see."""
 
     to: Any
     column: InstrumentedAttribute[Any]
@@ -50,11 +52,13 @@ class Related:
     about: type[Tenant]
     doc: str
     tie: InstrumentedAttribute[Any] | None = None
+    known: ColumnElement[bool] | None = None
 
     @property
-    def known(self) -> ColumnElement[bool]:
-        """True where there is such a row with a value."""
-        return exists(self.column).where(self.on, self.column.is_not(None))
+    def unknown(self) -> ColumnElement[bool]:
+        """True where there is no such row with a value."""
+        there = exists(self.column).where(self.on, self.column.is_not(None)) if self.known is None else self.known
+        return not_(there)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -267,7 +271,7 @@ def _valued_beyond(value: Sort, id_: Sort, than: Any, than_id: Any) -> ColumnEle
 def _without(statement: AnySelect, value: Sort, id_: Sort, after: Values, before: Values) -> AnySelect:
     """The rows without a value between two cursors, and their keys."""
     keys = cast(null(), value.column.type).label("_key0"), id_.column.label("_key1")
-    unknown = ~value.related.known if value.related else value.column.is_(None)
+    unknown = value.related.unknown if value.related else value.column.is_(None)
     statement = statement.add_columns(*keys).where(unknown)
     if after and after[0] is None:
         statement = statement.where(id_.column < after[1] if id_.descending else id_.column > after[1])

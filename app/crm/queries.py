@@ -77,6 +77,7 @@ CONTACT_LIST = Listing(
             Contact.company_id == _EMPLOYER.id,
             about=Company,
             doc="By the name of the company the person works for.",
+            known=Contact.company_id.is_not(None),
         ),
     },
     hidden=Contact.deleted_at,
