@@ -7,7 +7,6 @@ Revises: 0002
 import sqlalchemy as sa
 from alembic import op
 
-from app.core.db import SERVER_ROLE, UNSCOPED_ROLE
 from app.core.tenancy import protect
 
 revision = "0003"
@@ -16,27 +15,6 @@ branch_labels = None
 depends_on = None
 
 _OWNERS = {"company": "companies", "contact": "contacts"}
-# Each organization's signals are read as it would read them itself: row level security lets nobody else.
-_FILL = f"""
-DO $$
-DECLARE organization uuid;
-DECLARE organizations uuid[];
-BEGIN
-  SET LOCAL ROLE {UNSCOPED_ROLE};
-  SELECT array_agg(organization_id) INTO organizations FROM outbox_heads;
-  SET LOCAL ROLE {SERVER_ROLE};
-  FOREACH organization IN ARRAY coalesce(organizations, '{{}}') LOOP
-    PERFORM set_tenant(organization);
-    INSERT INTO company_last_signals (organization_id, company_id, occurred_at)
-      SELECT organization_id, company_id, max(occurred_at) FROM signals
-      WHERE organization_id = organization AND company_id IS NOT NULL GROUP BY 1, 2;
-    INSERT INTO contact_last_signals (organization_id, contact_id, occurred_at)
-      SELECT organization_id, contact_id, max(occurred_at) FROM signals
-      WHERE organization_id = organization AND contact_id IS NOT NULL GROUP BY 1, 2;
-  END LOOP;
-  RESET ROLE;
-END $$
-"""
 
 
 def upgrade() -> None:
@@ -50,7 +28,6 @@ def upgrade() -> None:
         )
     for owner, table in _OWNERS.items():
         _create(f"{owner}_last_signals", f"{owner}_id", table)
-    op.execute(_FILL)
 
 
 def _create(name: str, key: str, owner: str) -> None:
