@@ -83,7 +83,7 @@ class Question:
     condition: Callable[[Tree, Path], ColumnElement[bool]]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Filterable:
     """What a list can be filtered by: its columns by name, its relations, and questions about what belongs to it."""
 

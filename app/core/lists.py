@@ -16,7 +16,7 @@ from app.core.paging import Order, Related, Sort
 Sorts = Mapping[str, InstrumentedAttribute[Any] | Related]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Listing:
     """A list of an entity with an id. Rows with a value in `hidden` are left out unless a filter speaks of it."""
 

@@ -174,10 +174,9 @@ class Order:
         )
         begun, rest = first.cte("begun"), second.subquery("rest")
         room = select(most - func.count()).select_from(begun).scalar_subquery()
-        both = union_all(select(begun), select(rest).limit(room)).subquery("both")
-        ways = [both.c._key0.desc() if value.descending else both.c._key0.asc()]
-        ways.append(both.c._key1.desc() if id_.descending else both.c._key1.asc())
-        return select(*both.c).order_by(both.c._half, *ways)
+        filling = select(rest).order_by(*_by_keys(rest, value, id_)).limit(room)
+        both = union_all(select(begun), filling).subquery("both")
+        return select(*both.c).order_by(both.c._half, *_by_keys(both, value, id_))
 
     def page_of(self, rows: Sequence[Row], window: Window) -> Page:
         """The page that `rows`, the answer to `page_select`, make."""
@@ -232,6 +231,11 @@ def _ordering(sort: Sort, backward: bool) -> ColumnElement[Any]:
     if not sort.nullable:
         return sort.runs
     return sort.runs.nulls_first() if backward else sort.runs.nulls_last()
+
+
+def _by_keys(rows: Any, *sorts: Sort) -> list[ColumnElement[Any]]:
+    keys = [rows.c[f"_key{index}"] for index in range(len(sorts))]
+    return [key.desc() if sort.descending else key.asc() for key, sort in zip(keys, sorts, strict=True)]
 
 
 def _tie(value: Sort, id_: Sort) -> Sort:

@@ -17,8 +17,9 @@ class Named(LazyType[Any, Any]):
     module: str = ""
 
     def resolve_type(self) -> type[Any]:
-        if make := _makers.pop(self.type_name, None):
+        if make := _makers.get(self.type_name):
             make()
+            del _makers[self.type_name]
         return _types[self.type_name]
 
 
