@@ -132,7 +132,9 @@ class Filterable:
                 raise Refusal(Code.INVALID, "needs at least one condition", path)
             return and_(*parts) if name == "and" else or_(*parts)
         if name == "not":
-            return not_(func.coalesce(self.condition(value, path), False))
+            inner = self.condition(value, path)
+            known = value.keys() <= {*self.relations, *self.questions}  # whether there are such rows is never null
+            return not_(inner if known else func.coalesce(inner, False))
         if name in self.relations:
             return self._related(self.relations[name], value, path)
         if name in self.questions:
