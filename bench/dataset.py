@@ -83,6 +83,10 @@ _COUNTERS = (
     """INSERT INTO company_people (organization_id, company_id, person, last_seen_on)
     SELECT organization_id, company_id, contact_id, max((occurred_at AT TIME ZONE 'UTC')::date) FROM signals
     GROUP BY 1, 2, 3""",
+    """INSERT INTO company_last_signals (organization_id, company_id, occurred_at)
+    SELECT organization_id, company_id, max(occurred_at) FROM signals GROUP BY 1, 2""",
+    """INSERT INTO contact_last_signals (organization_id, contact_id, occurred_at)
+    SELECT organization_id, contact_id, max(occurred_at) FROM signals GROUP BY 1, 2""",
 )
 
 

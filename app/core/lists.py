@@ -10,16 +10,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.db import AnySelect
-from app.core.filters import Filterable, Tree
-from app.core.paging import Order, Sort
+from app.core.filters import Filterable, Question, Relation, Tree
+from app.core.paging import Order, Related, Sort
+
+Sorts = Mapping[str, InstrumentedAttribute[Any] | Related]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Listing:
     """A list of an entity with an id. Rows with a value in `hidden` are left out unless a filter speaks of it."""
 
     filterable: Filterable
-    sorts: Mapping[str, InstrumentedAttribute[Any]]
+    sorts: Sorts
     hidden: InstrumentedAttribute[Any] | None = None
 
     @property
@@ -30,6 +32,25 @@ class Listing:
     def newest(self) -> Order:
         """Newest first: ids are made of time."""
         return Order(Sort(self.model.id, descending=True))
+
+    def extend(
+        self,
+        *,
+        relations: Mapping[str, Relation] | None = None,
+        questions: Mapping[str, Question] | None = None,
+        sorts: Sorts | None = None,
+    ) -> None:
+        """Adds what a later room knows of an earlier room's records, said while modules load, and once."""
+        if self.sorts.keys() & (sorts or {}).keys():
+            raise RuntimeError(f"what {self.model.__tablename__} are sorted by is settled")
+        self.filterable.extend(relations, questions)
+        self.sorts = {**self.sorts, **(sorts or {})}
+
+    def sort(self, name: str, *, descending: bool) -> Sort:
+        key = self.sorts[name]
+        if isinstance(key, Related):
+            return Sort(key.column, descending, key)
+        return Sort(key, descending)
 
     def every(self) -> AnySelect:
         return select(self.model)

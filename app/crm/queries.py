@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import ColumnElement
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app.core.filters import Filterable, Relation
 from app.core.lists import Listing
+from app.core.paging import Related
 from app.crm.models import About, Activity, Company, Contact, Deal, DealRole, DealStageChange, Kept, Note, Task
 
 
@@ -179,6 +180,7 @@ COMPANY_LIST = Listing(
     },
     hidden=Company.deleted_at,
 )
+_EMPLOYER = aliased(Company)
 CONTACT_LIST = Listing(
     CONTACTS,
     sorts={
@@ -186,6 +188,14 @@ CONTACT_LIST = Listing(
         "updated_at": Contact.updated_at,
         "last_name": Contact.last_name,
         "email": Contact.email,
+        "company_name": Related(
+            _EMPLOYER,
+            _EMPLOYER.name,
+            Contact.company_id == _EMPLOYER.id,
+            about=Company,
+            doc="By the name of the company the person works for.",
+            known=Contact.company_id.is_not(None),
+        ),
     },
     hidden=Contact.deleted_at,
 )

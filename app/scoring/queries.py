@@ -5,11 +5,46 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import aliased
 
 from app.core.db import AnySelect
+from app.core.filters import Filterable, Relation
+from app.core.paging import Related
 from app.core.work import Reads
 from app.crm.models import Company
+from app.crm.queries import COMPANY_LIST
 from app.scoring.models import Score, ScoreSnapshot, ScoringModel
+
+SCORES = Filterable(
+    Score,
+    columns={
+        "value": Score.value,
+        "tier": Score.tier,
+        "trend": Score.trend,
+        "computed_at": Score.computed_at,
+    },
+)
+_OWN = aliased(Score)
+COMPANY_LIST.extend(
+    relations={
+        "score": Relation(
+            lambda: SCORES,
+            lambda: Score.company_id == Company.id,
+            many=False,
+            doc="By its score. A company without one meets no condition on it, and `not: {score: {}}`.",
+        )
+    },
+    sorts={
+        "score": Related(
+            _OWN,
+            _OWN.value,
+            _OWN.company_id == Company.id,
+            about=Score,
+            doc="By the score's value; companies without a score come last.",
+            tie=_OWN.company_id,
+        )
+    },
+)
 
 
 def _scores() -> AnySelect:

@@ -48,14 +48,17 @@ async def _give_company(work: Work, given: Any) -> list[Moved]:
             company_id=given.c.company_id,
             company_rule=given.c.company_rule,
         )
-        .returning(Signal.company_id, Signal.contact_id, _day(), Signal.type)
+        .returning(Signal.company_id, Signal.contact_id, _day(), Signal.type, Signal.occurred_at)
         .cte("moved")
     )
-    counted = (
-        select(moved.c.company_id, moved.c.contact_id, moved.c.day, moved.c.type, func.count())
-        .where(moved.c.company_id.is_not(None))
-        .group_by(moved.c.company_id, moved.c.contact_id, moved.c.day, moved.c.type)
-    )
+    counted = select(
+        moved.c.company_id,
+        moved.c.contact_id,
+        moved.c.day,
+        moved.c.type,
+        func.count(),
+        func.max(moved.c.occurred_at),
+    ).group_by(moved.c.company_id, moved.c.contact_id, moved.c.day, moved.c.type)
     return [Moved(*row) for row in await work.run(counted)]
 
 
@@ -65,12 +68,16 @@ async def _name_actor(work: Work, given: Any) -> list[Moved]:
         update(Signal)
         .where(Signal.identity_id == given.c.identity_id, Signal.contact_id.is_(None))
         .values(contact_id=given.c.contact_id, contact_rule=Rule.ALIAS)
-        .returning(Signal.company_id, Signal.contact_id, Signal.identity_id, _day(), Signal.type)
+        .returning(Signal.company_id, Signal.contact_id, Signal.identity_id, _day(), Signal.occurred_at)
         .cte("named")
     )
-    seen = select(named.c.company_id, named.c.contact_id, named.c.identity_id, func.max(named.c.day)).group_by(
-        named.c.company_id, named.c.contact_id, named.c.identity_id
-    )
+    seen = select(
+        named.c.company_id,
+        named.c.contact_id,
+        named.c.identity_id,
+        func.max(named.c.day),
+        func.max(named.c.occurred_at),
+    ).group_by(named.c.company_id, named.c.contact_id, named.c.identity_id)
     rows = (await work.run(seen)).all()
     if not rows:
         return []
@@ -80,7 +87,7 @@ async def _name_actor(work: Work, given: Any) -> list[Moved]:
         .where(CompanyPerson.company_id == gone.c.company_id, CompanyPerson.person == gone.c.person)
         .execution_options(synchronize_session=False)
     )
-    return [Moved(company, contact, day, "", 0) for company, contact, _, day in rows]
+    return [Moved(company, contact, day, "", 0, last) for company, contact, _, day, last in rows]
 
 
 def _day() -> Any:

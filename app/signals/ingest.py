@@ -76,7 +76,8 @@ async def accept(work: Work, observations: Sequence[Observation]) -> list[Receip
         await traits.fill(work, [(r.observation, m) for r, m in zip(fresh, matches, strict=True)])
         await _store(work, fresh, matches)
         counted = [
-            rollups.Counted(m.company, known.person(m), r.observation) for r, m in zip(fresh, matches, strict=True)
+            rollups.Counted(m.company, m.contact, known.person(m), r.observation)
+            for r, m in zip(fresh, matches, strict=True)
         ]
         moved = await attribution.follow(work, known)
         companies = await rollups.add(work, counted, moved)

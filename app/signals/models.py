@@ -104,8 +104,10 @@ class SignalCount(Tenant, references_organization=False):
 
     company_id: Mapped[UUID] = reference("companies", on_delete="CASCADE", primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
-    type: Mapped[str] = text_of(100, primary_key=True)
+    type: Mapped[str] = text_of(100, primary_key=True, info={"lowercase": True})
     count: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = (index("type", "day", "company_id"),)
 
 
 class CompanyPerson(Tenant, references_organization=False):
@@ -116,3 +118,25 @@ class CompanyPerson(Tenant, references_organization=False):
     company_id: Mapped[UUID] = reference("companies", on_delete="CASCADE", primary_key=True)
     person: Mapped[UUID] = mapped_column(primary_key=True)
     last_seen_on: Mapped[date]
+
+
+class CompanyLastSignal(Tenant, references_organization=False):
+    """When the newest signal of a company occurred."""
+
+    __tablename__ = "company_last_signals"
+
+    company_id: Mapped[UUID] = reference("companies", on_delete="CASCADE", primary_key=True)
+    occurred_at: Mapped[datetime]
+
+    __table_args__ = (index("occurred_at", "company_id", name="company_last_signals_newest_idx"),)
+
+
+class ContactLastSignal(Tenant, references_organization=False):
+    """When the newest signal of a contact occurred."""
+
+    __tablename__ = "contact_last_signals"
+
+    contact_id: Mapped[UUID] = reference("contacts", on_delete="CASCADE", primary_key=True)
+    occurred_at: Mapped[datetime]
+
+    __table_args__ = (index("occurred_at", "contact_id", name="contact_last_signals_newest_idx"),)

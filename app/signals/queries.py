@@ -5,14 +5,17 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy.orm import aliased
 
 from app.core.db import AnySelect
 from app.core.filters import Filterable, Relation, compare
 from app.core.ids import floor_at
 from app.core.lists import Listing
+from app.core.paging import Related
 from app.crm.models import Company, Contact
-from app.crm.queries import COMPANIES, CONTACTS
-from app.signals.models import Identity, Signal
+from app.crm.queries import COMPANIES, COMPANY_LIST, CONTACT_LIST, CONTACTS
+from app.signals.behaviour import COMPANY_BEHAVIOUR, CONTACT_BEHAVIOUR
+from app.signals.models import CompanyLastSignal, ContactLastSignal, Identity, Signal
 
 
 def _occurred(word: str, operand: Any) -> ColumnElement[bool]:
@@ -64,6 +67,35 @@ IDENTITIES = Filterable(
     },
 )
 IDENTITY_LIST = Listing(IDENTITIES, sorts={"created_at": Identity.created_at})
+
+_OF_COMPANY, _OF_CONTACT = aliased(CompanyLastSignal), aliased(ContactLastSignal)
+_NEWEST = "By when the newest signal occurred."
+COMPANY_LIST.extend(
+    questions={"signals": COMPANY_BEHAVIOUR},
+    sorts={
+        "last_signal_at": Related(
+            _OF_COMPANY,
+            _OF_COMPANY.occurred_at,
+            _OF_COMPANY.company_id == Company.id,
+            about=Signal,
+            doc=_NEWEST,
+            tie=_OF_COMPANY.company_id,
+        )
+    },
+)
+CONTACT_LIST.extend(
+    questions={"signals": CONTACT_BEHAVIOUR},
+    sorts={
+        "last_signal_at": Related(
+            _OF_CONTACT,
+            _OF_CONTACT.occurred_at,
+            _OF_CONTACT.contact_id == Contact.id,
+            about=Signal,
+            doc=_NEWEST,
+            tie=_OF_CONTACT.contact_id,
+        )
+    },
+)
 
 
 def signals_with(ids: Sequence[UUID]) -> AnySelect:

@@ -15,7 +15,7 @@ from app.core.paging import Window
 from app.identity.permissions import Permission
 from graph.context import Info
 from graph.core.aggregate_types import aggregate_type, group_by_type
-from graph.core.filters import filter_type, tree_of
+from graph.core.filters import filter_type, tree_for
 from graph.core.permission import Requires
 from graph.core.selection import Way, selected
 
@@ -28,7 +28,7 @@ def aggregate(listed: Listing, permission: Permission, description: str) -> Any:
     }
 
     async def resolve(info: Info, filter: Any = None, group_by: Any = None, first: int | None = None) -> Any:
-        tree, most = tree_of(filterable, filter, "filter"), Window(first).size
+        tree, most = tree_for(info.context.principal, filterable, filter), Window(first).size
         parts = [Part(part.field.value, part.by.value if part.by else None) for part in group_by or ()]
         aggregates.refuse_unclear(listed, parts)
         ways, reads = selected(info), info.context.reads

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from graphql import GraphQLError
 from sqlalchemy.exc import DBAPIError
+from strawberry.utils.str_converters import to_camel_case
 
 from app.core.errors import Code, Refusal
 from app.core.outages import as_refusal
@@ -72,7 +73,11 @@ def _unquoted(message: str) -> str:
 
 
 def _of_refusal(refusal: Refusal) -> Mapping[str, Any]:
-    paths = [{"message": p.message, "path": [str(part) for part in p.path]} for p in refusal.problems if p.path]
+    paths = [
+        {"message": p.message, "path": [to_camel_case(str(part)) for part in p.path]}
+        for p in refusal.problems
+        if p.path
+    ]
     shown: dict[str, Any] = {"code": refusal.code.value}
     if paths:
         shown["problems"] = paths

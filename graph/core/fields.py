@@ -20,7 +20,7 @@ from app.core.work import Reads
 from app.identity.permissions import Permission
 from graph.context import Info
 from graph.core.connection import Connection, PageOfRows
-from graph.core.filters import filter_type, order_of, order_type, tree_of
+from graph.core.filters import filter_type, order_of, order_type, tree_for
 from graph.core.names import Named
 from graph.core.node import SEEN_WITH, key_of
 from graph.core.permission import Requires, demand
@@ -38,8 +38,9 @@ def listing(listed: Listing, permission: Permission, description: str) -> Any:
         filter: Any = None,
         order_by: Any = None,
     ) -> Any:
-        window, statement = Window(first, after, last, before), listed.kept(_tree(listed, filter))
-        order = order_of(listed, order_by)
+        principal, window = info.context.principal, Window(first, after, last, before)
+        statement = listed.kept(tree_for(principal, listed.filterable, filter))
+        order = order_of(principal, listed, order_by)
         page = await paging.page(info.context.reads, statement, order, window)
         return PageOfRows(page, lambda: statement)
 
@@ -108,9 +109,10 @@ def related(column: InstrumentedAttribute[Any], listed: Listing, description: st
         filter: Any = None,
         order_by: Any = None,
     ) -> Any:
-        demand(info.context.principal, SEEN_WITH[listed.model])
-        window, tree = Window(first, after, last, before), _tree(listed, filter)
-        order = order_of(listed, order_by)
+        principal = info.context.principal
+        demand(principal, SEEN_WITH[listed.model])
+        window, tree = Window(first, after, last, before), tree_for(principal, listed.filterable, filter)
+        order = order_of(principal, listed, order_by)
         reads = info.context.reads
 
         async def load_all(keys: list[UUID]) -> Sequence[Any]:
@@ -132,7 +134,8 @@ async def _pages(
     window: Window,
 ) -> list[paging.Page]:
     parent = func.unnest(_uuids(keys)).table_valued("id", name="parent").render_derived(name="parent")
-    rows = order.page_select(statement.where(column == parent.c.id), window).lateral("row")
+    one = order.page_select(statement.where(column == parent.c.id), window, standing_alone=False)
+    rows = one.lateral("row")
     found: dict[UUID, list[Any]] = {key: [] for key in keys}
     for row in await reads.rows(select(parent.c.id.label("_parent"), *rows.c).join_from(parent, rows, true())):
         found[row["_parent"]].append(row)
@@ -141,10 +144,6 @@ async def _pages(
 
 def _uuids(keys: Sequence[UUID]) -> Any:
     return bindparam("keys", list(keys), ARRAY(Uuid), unique=True)
-
-
-def _tree(listed: Listing, said: Any) -> dict[str, Any]:
-    return {} if said is None else tree_of(listed.filterable, said, "filter")
 
 
 def _connection(listed: Listing, resolve: Any, description: str, *, extensions: list[Any]) -> Any:

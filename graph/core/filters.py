@@ -10,17 +10,20 @@ from sqlalchemy.orm import InstrumentedAttribute
 from strawberry.types.base import get_object_definition
 
 from app.core.errors import Code, Refusal
-from app.core.filters import COMPARATORS, Filterable, Kind, kind_of
+from app.core.filters import COMPARATORS, Filterable, Kind, Question, kind_of
 from app.core.lists import Listing
-from app.core.paging import Order, Sort
+from app.core.paging import Order, Related, Sort
 from app.core.records import BigNumber
 from app.core.references import model_of
 from app.identity.models import Membership, User
+from app.identity.principals import Principal
 from graph.core.enums import choice
-from graph.core.names import Named, is_registered, register
-from graph.core.node import key_of
+from graph.core.names import Named, is_registered, register, register_later
+from graph.core.node import SEEN_WITH, key_of
+from graph.core.permission import demand
 
 MAX_SORTS = 8
+MAX_RELATED = 20
 _WORDS = {
     "eq": "Equal to.",
     "neq": "Not equal to; null differs from every value.",
@@ -53,10 +56,15 @@ class Direction(enum.Enum):
 
 
 def filter_type(filterable: Filterable) -> Any:
-    """The input type `<Entity>Filter` of what the room declares, made once."""
+    """The input type `<Entity>Filter` of what the rooms declare, made once, with the schema."""
     name = f"{filterable.model.__name__}Filter"
-    if is_registered(name):
-        return Named(name)
+    if not is_registered(name):
+        register_later(name, lambda: _make_filter(name, filterable))
+    return Named(name)
+
+
+def _make_filter(name: str, filterable: Filterable) -> None:
+    filterable.published = True
     fields: dict[str, tuple[Any, str]] = {
         column: (
             _comparator(attribute),
@@ -65,44 +73,82 @@ def filter_type(filterable: Filterable) -> Any:
         for column, attribute in filterable.columns.items()
     }
     for relation, target in filterable.relations.items():
-        other = target.to().model.__name__
+        other = filter_type(target.to())
         if target.many:
-            fields[relation] = (Named(_list_filter(other)), f"By the {relation} it has.")
+            fields[relation] = (Named(_list_filter(other)), target.doc or f"By the {relation} it has.")
         else:
-            fields[relation] = (Named(f"{other}Filter"), f"By its {relation}.")
+            fields[relation] = (other, target.doc or f"By its {relation}.")
+    for word, question in filterable.questions.items():
+        fields[word] = (_question(question), question.doc)
     fields["and_"] = (list[Named(name)], "All of these hold.")  # type: ignore[misc]
     fields["or_"] = (list[Named(name)], "At least one of these holds.")  # type: ignore[misc]
     fields["not_"] = (Named(name), "This does not hold.")
     _input(name, fields, f"Conditions on {filterable.model.__tablename__}; all that are given must hold.")
-    return Named(name)
+
+
+def _question(question: Question) -> Any:
+    if not is_registered(question.name):
+        fields = {
+            word: (of if isinstance(of, type) else _comparator(of), text) for word, (of, text) in question.words.items()
+        }
+        _input(question.name, fields, question.doc)
+    return Named(question.name)
 
 
 def order_type(listed: Listing) -> Any:
-    """The input type `<Entity>Order` over the sorts a room declares."""
+    """The input type `<Entity>Order` over the sorts that the rooms declare, made once, with the schema."""
     name = f"{listed.model.__name__}Order"
     if not is_registered(name):
-        members = {sort.upper(): sort for sort in listed.sorts}
-        fields: Any = enum.Enum(f"{name}Field", members)  # type: ignore[misc]
-        _input(
-            name,
-            {
-                "field": (strawberry.enum(fields, description="What to sort by."), "What to sort by."),
-                "direction": (Direction, "Which way; ascending unless said."),
-            },
-            "One part of an order; ties are broken by the next part, and at last by the id.",
-            required=["field"],
-        )
+        register_later(name, lambda: _make_order(name, listed))
     return Named(name)
 
 
-def order_of(listed: Listing, said: Sequence[Any] | None) -> Order:
+def _make_order(name: str, listed: Listing) -> None:
+    listed.filterable.published = True
+    members = {
+        sort.upper(): strawberry.enum_value(sort, description=_sorted_by(sort, key))
+        for sort, key in listed.sorts.items()
+    }
+    fields: Any = enum.Enum(f"{name}Field", members)  # type: ignore[misc]
+    _input(
+        name,
+        {
+            "field": (strawberry.enum(fields, description="What to sort by."), "What to sort by."),
+            "direction": (Direction, "Which way; ascending unless said."),
+        },
+        "One part of an order; ties are broken by the next part, and at last by the id.",
+        required=["field"],
+    )
+
+
+def _sorted_by(name: str, key: InstrumentedAttribute[Any] | Related) -> str:
+    return key.doc if isinstance(key, Related) else f"By {name.replace('_', ' ')}."
+
+
+def order_of(principal: Principal, listed: Listing, said: Sequence[Any] | None) -> Order:
     """The order that `orderBy` asks for, made total by the id; newest first unless it asks."""
     if not said:
         return listed.newest
     if len(said) > MAX_SORTS:
         raise Refusal(Code.INVALID, f"takes at most {MAX_SORTS} parts", ("orderBy",))
-    parts = [Sort(listed.sorts[part.field.value], descending=part.direction is Direction.DESC) for part in said]
+    parts = [listed.sort(part.field.value, descending=part.direction is Direction.DESC) for part in said]
+    for part in parts:
+        if part.related:
+            demand(principal, SEEN_WITH[part.related.about])
     return Order(*parts, Sort(listed.model.id, descending=parts[-1].descending))
+
+
+def tree_for(principal: Principal, filterable: Filterable, said: Any) -> dict[str, Any]:
+    """The tree of the argument `filter`, for one who may see whatever it asks about."""
+    if said is None:
+        return {}
+    tree = tree_of(filterable, said, "filter")
+    asked = list(filterable.touched(tree))
+    if len(asked) > MAX_RELATED:
+        raise Refusal(Code.INVALID, f"asks about related records more than {MAX_RELATED} times", ("filter",))
+    for model in set(asked):
+        demand(principal, SEEN_WITH[model])
+    return tree
 
 
 def tree_of(filterable: Filterable, said: Any, *path: str | int) -> dict[str, Any]:
@@ -113,8 +159,10 @@ def tree_of(filterable: Filterable, said: Any, *path: str | int) -> dict[str, An
             tree[name] = [tree_of(filterable, part, *path, name, i) for i, part in enumerate(value or ())]
         elif name == "not":
             tree[name] = tree_of(filterable, value, *path, name)
+        elif question := filterable.questions.get(name):
+            tree[name] = _answers(question, _present(value, *path, name), *path, name)
         elif relation := filterable.relations.get(name):
-            inner = relation.to()
+            inner, value = relation.to(), _present(value, *path, name)
             tree[name] = (
                 {word: tree_of(inner, part, *path, name, word) for word, part in _given(value)}
                 if relation.many
@@ -123,6 +171,23 @@ def tree_of(filterable: Filterable, said: Any, *path: str | int) -> dict[str, An
         else:
             tree[name] = _operands(filterable.columns[name], value, *path, name)
     return tree
+
+
+def _present(value: Any, *path: str | int) -> Any:
+    if value is None:
+        raise Refusal(Code.INVALID, "must not be null: leave it out, or say it in `not`", path)
+    return value
+
+
+def _answers(question: Question, said: Any, *path: str | int) -> dict[str, Any]:
+    """What is said in a question: comparisons as trees, values as they are."""
+    answers: dict[str, Any] = {}
+    for word, value in _given(said):
+        of, _ = question.words[word]
+        answers[word] = _present(value, *path, word)
+        if not isinstance(of, type):
+            answers[word] = _operands(of, value, *path, word)
+    return answers
 
 
 def _operands(column: InstrumentedAttribute[Any], said: Any, *path: str | int) -> dict[str, Any]:
@@ -178,10 +243,9 @@ def _operand(word: str, scalar: Any) -> Any:
     return list[scalar] if word in ("in", "not_in") else scalar
 
 
-def _list_filter(other: str) -> str:
-    name = f"{other}ListFilter"
+def _list_filter(inner: Named) -> str:
+    name = f"{inner.type_name.removesuffix('Filter')}ListFilter"
     if not is_registered(name):
-        inner = Named(f"{other}Filter")
         _input(
             name,
             {

@@ -14,8 +14,9 @@ from app.scoring.models import Score, Tier
 from app.scoring.queries import scores_of
 from graph.context import Context, Info
 from graph.core.fields import batched, relation
-from graph.core.filters import filter_type, tree_of
+from graph.core.filters import filter_type, tree_for
 from graph.core.live import Happening, watch
+from graph.core.permission import demand
 
 
 @strawberry.type(description="A score that became another value or crossed into another tier.")
@@ -31,7 +32,9 @@ class ScoreChange:
 
 
 async def _changes(info: Info, event: type[ScoreMove], filter: Any, after: str | None) -> AsyncIterator[ScoreChange]:
-    tree = {} if filter is None else tree_of(COMPANIES, filter, "filter")
+    demand(info.context.principal, Permission.SCORES_READ)
+    tree = tree_for(info.context.principal, COMPANIES, filter)
+    COMPANIES.condition(tree, ("filter",))
 
     async def moves(context: Context, entry: Entry) -> list[Happening]:
         move = event.model_validate(entry.payload)

@@ -10,8 +10,9 @@ from app.identity.permissions import Permission
 from app.signals.events import SignalsCreated
 from app.signals.queries import SIGNALS, signals_with
 from graph.context import Context, Info
-from graph.core.filters import filter_type, tree_of
+from graph.core.filters import filter_type, tree_for
 from graph.core.live import Happening, watch
+from graph.core.permission import demand
 from graph.signals.types import Signal
 
 
@@ -22,11 +23,13 @@ class SignalReceived:
 
 
 async def _received(info: Info, filter: Any = None, after: str | None = None) -> AsyncIterator[SignalReceived]:
-    tree = {} if filter is None else tree_of(SIGNALS, filter, "filter")
-    condition = SIGNALS.condition(tree, ("filter",))
+    demand(info.context.principal, Permission.SIGNALS_READ)
+    tree = tree_for(info.context.principal, SIGNALS, filter)
+    SIGNALS.condition(tree, ("filter",))
 
     async def signals(context: Context, entry: Entry) -> list[Happening]:
         event = SignalsCreated.model_validate(entry.payload)
+        condition = SIGNALS.condition(tree, ("filter",))  # anew: it may speak of the time that has passed since
         rows = await context.reads.rows(signals_with(event.signals).where(condition))
         places = {id_: place for place, id_ in enumerate(event.signals)}
         return sorted(Happening(places[row.id], row) for row in rows)

@@ -21,8 +21,8 @@ from tests.factories.tenants import make_tenant
 from tests.factories.work import Backstage
 
 CURSORS = """
-query ($first: Int, $after: String, $last: Int, $before: String, $by: [CompanyOrder!]) {
-  companies(first: $first, after: $after, last: $last, before: $before, orderBy: $by) {
+query ($first: Int, $after: String, $last: Int, $before: String, $by: [CompanyOrder!], $filter: CompanyFilter) {
+  companies(first: $first, after: $after, last: $last, before: $before, orderBy: $by, filter: $filter) {
     pageInfo { startCursor endCursor } totalCount nodes { contacts(first: 1) { totalCount nodes { id } } }
   }
 }
@@ -31,6 +31,25 @@ GROUPS = """
 {
   companiesAggregate(groupBy: [{field: INDUSTRY}, {field: CREATED_AT, by: WEEK}]) { groups { count } }
   contactsAggregate(groupBy: [{field: COMPANY_ID}]) { groups { count key { company { name } } } }
+}
+"""
+ORDERS = [
+    None,
+    [{"field": "EMPLOYEES"}],
+    [{"field": "NAME"}, {"field": "CREATED_AT", "direction": "DESC"}],
+    [{"field": "SCORE", "direction": "DESC"}],
+    [{"field": "LAST_SIGNAL_AT"}, {"field": "SCORE"}],
+]
+BEHAVIOUR = [
+    {"within": "P30D", "countGte": 2},
+    {"type": {"contains": "a"}, "countLte": 7},
+    {"source": {"eq": "api"}, "within": "PT5H", "countGte": 2, "countLte": 9, "peopleGte": 2},
+]
+RELATED = """
+query ($filter: ContactFilter) {
+  byCompany: contacts(orderBy: [{field: COMPANY_NAME}], filter: $filter) { nodes { id } }
+  byBoth: contacts(orderBy: [{field: COMPANY_NAME}, {field: LAST_SIGNAL_AT}]) { nodes { id } }
+  companies(first: 2) { nodes { contacts(orderBy: [{field: LAST_SIGNAL_AT}], filter: $filter) { nodes { id } } } }
 }
 """
 
@@ -63,11 +82,15 @@ async def walk(holdings: Holdings, backstage: Backstage) -> None:
     """Pages in each direction, signals of late-known actors, every query and mutation with an id wherever one can
     be given, and what workers do of it all."""
     tenant = holdings.tenant
-    for by in (None, [{"field": "EMPLOYEES"}], [{"field": "NAME"}, {"field": "CREATED_AT", "direction": "DESC"}]):
+    for by in ORDERS:
         page = (await tenant.ask(CURSORS, {"first": 1, "by": by}))["companies"]["pageInfo"]
         await tenant.ask(CURSORS, {"after": page["endCursor"], "by": by})
         await tenant.ask(CURSORS, {"last": 2, "before": page["endCursor"], "by": by})
     await tenant.ask(GROUPS)
+    for asked in BEHAVIOUR:
+        await tenant.ask(CURSORS, {"filter": {"signals": asked, "not": {"score": {"value": {"lt": 3}}}}})
+        of_people = {word: value for word, value in asked.items() if word != "peopleGte"}
+        await tenant.ask(RELATED, {"filter": {"signals": of_people}})
     late = {"type": "signup", "email": f"late@{holdings.word}.dev", "anonymousId": f"{holdings.word}-late"}
     await tenant.send([{"type": "visit", "anonymousId": f"{holdings.word}-late"}])
     await tenant.send([late, {**late, "type": "visit", "idempotencyKey": "again"}])

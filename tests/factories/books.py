@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,14 @@ from sqlalchemy import func, select
 from app.core.db import Database, Row, Tenant
 from app.core.work import Reads
 from app.crm.models import Company, Contact
-from app.signals.models import CompanyPerson, Identity, Signal, SignalCount
+from app.signals.models import (
+    CompanyLastSignal,
+    CompanyPerson,
+    ContactLastSignal,
+    Identity,
+    Signal,
+    SignalCount,
+)
 
 ANONYMOUS = "anonymous"
 
@@ -56,11 +63,15 @@ async def books(database: Database, organization: UUID) -> Books:
 
 
 async def assert_counters_are_counts(database: Database, organization: UUID) -> None:
-    """The counters of every company are what counting its signals gives, and its people those of its signals."""
+    """The counters of every company are what counting its signals gives, and its people those of its signals; the
+    newest signals of companies and contacts are those."""
     async with Reads(database, organization) as reads:
-        signals = await reads.rows(select(Signal).where(Signal.company_id.is_not(None)))
+        everything = await reads.rows(select(Signal))
+        signals = [signal for signal in everything if signal.company_id]
         counts = {(r.company_id, r.day, r.type): r.count for r in await reads.rows(select(SignalCount))}
         people = {(r.company_id, r.person): r.last_seen_on for r in await reads.rows(select(CompanyPerson))}
+        newest = {row.company_id: row.occurred_at for row in await reads.rows(select(CompanyLastSignal))}
+        newest |= {row.contact_id: row.occurred_at for row in await reads.rows(select(ContactLastSignal))}
     assert counts == Counter((s.company_id, _day(s), s.type) for s in signals)
     seen: dict[tuple[UUID, UUID], date] = {}
     for signal in signals:
@@ -68,6 +79,11 @@ async def assert_counters_are_counts(database: Database, organization: UUID) -> 
             key = (signal.company_id, person)
             seen[key] = max(_day(signal), seen.get(key, date.min))
     assert people == seen
+    last: dict[UUID, datetime] = {}
+    for signal in everything:
+        for owner in {signal.company_id, signal.contact_id} - {None}:
+            last[owner] = max(signal.occurred_at, last.get(owner, signal.occurred_at))
+    assert newest == last
 
 
 async def rows_of(database: Database, organization: UUID, model: type[Tenant]) -> list[Row]:
