@@ -153,10 +153,16 @@ class Work:
             raise Refusal(Code.NOT_FOUND, f"no such {noun}", path)
         return row
 
-    async def finish(self) -> None:
+    async def tell(self) -> None:
+        """Stores what was emitted so far, which gives `cursor`. From here to the end the organization's other Works
+        wait to tell theirs, so that little should follow."""
         if self._events:
             self.cursor = await self._append()
+            self._events = []
         await self.flush()
+
+    async def finish(self) -> None:
+        await self.tell()
         if await self._driver.execute("COMMIT") != "COMMIT":
             raise RuntimeError("a statement had failed: nothing was kept")
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import text
@@ -32,7 +32,24 @@ class ContactStatus(StrEnum):
 _KEPT = text("deleted_at IS NULL")
 
 
-class Company(Entity):
+class Kept(Entity):
+    """A record that is kept when it is deleted, and whose changes are counted, whoever makes them."""
+
+    __abstract__ = True
+    __mapper_args__: Any = {"eager_defaults": True}
+
+    deleted_at: Mapped[datetime | None] = mapped_column(
+        sort_order=12, doc="When it was deleted; null while it is kept."
+    )
+    version: Mapped[int] = mapped_column(
+        server_default=text("1"),
+        onupdate=text("version + 1"),
+        sort_order=13,
+        doc="Counts the changes of the record, from 1 on.",
+    )
+
+
+class Company(Kept):
     """An account: a firm whose people use, or may come to use, the product."""
 
     __tablename__ = "companies"
@@ -50,7 +67,6 @@ class Company(Entity):
     linkedin_url: Mapped[str | None] = text_of(2048, doc="Address of its LinkedIn page.")
     lifecycle: Mapped[Lifecycle] = mapped_column(default=Lifecycle.PROSPECT, doc="Where it stands with us.")
     source: Mapped[str | None] = text_of(100, doc="Where the record came from.")
-    deleted_at: Mapped[datetime | None] = mapped_column(doc="When it was deleted; null while it is kept.")
 
     __table_args__ = (
         index("domain", name="companies_domain_key", unique=True, postgresql_where=_KEPT),
@@ -60,7 +76,7 @@ class Company(Entity):
     )
 
 
-class Contact(Entity):
+class Contact(Kept):
     """A person, at a company or not yet known to be."""
 
     __tablename__ = "contacts"
@@ -81,7 +97,6 @@ class Contact(Entity):
     )
     source: Mapped[str | None] = text_of(100, doc="Where the record came from.")
     company_id: Mapped[UUID | None] = reference("companies", doc="The company the person works for.")
-    deleted_at: Mapped[datetime | None] = mapped_column(doc="When it was deleted; null while it is kept.")
 
     __table_args__ = (
         index("email", name="contacts_email_key", unique=True, postgresql_where=_KEPT),

@@ -37,11 +37,15 @@ class Verbs(Generic[M, P]):
         work.emit(self.created(id=row.id))
         return row
 
-    async def update(self, work: Work, id_: UUID, patch: P) -> M:
-        """Changes what the patch says and leaves the rest; a deleted record must be restored first."""
+    async def update(self, work: Work, id_: UUID, patch: P, expected_version: int | None = None) -> M:
+        """Changes what the patch says and leaves the rest; a deleted record must be restored first.
+
+        `CONFLICT` where a version is expected and the record has another."""
         row = await self._get(work, id_)
         if row.deleted_at is not None:
             raise Refusal(Code.CONFLICT, f"the {self.model.prefix} is deleted: restore it first", ("id",))
+        if expected_version not in (None, row.version):
+            raise Refusal(Code.CONFLICT, f"was changed meanwhile: its version is {row.version}", ("expectedVersion",))
         return await self._change(work, row, patch)
 
     async def upsert(self, work: Work, record: Record) -> tuple[M, bool]:

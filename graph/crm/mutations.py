@@ -9,7 +9,7 @@ from app.crm.models import Contact as ContactModel
 from app.crm.records import CompanyPatch, CompanyRecord, ContactPatch, ContactRecord
 from app.identity.permissions import Permission
 from graph.context import Info
-from graph.core.inputs import RecordInput, says
+from graph.core.inputs import RecordInput, expected_version, says
 from graph.core.mutation import Payload, mutation
 from graph.core.node import as_node, key_of
 from graph.crm.types import Company, Contact
@@ -27,6 +27,7 @@ class CompanyUpdateInput(RecordInput[CompanyPatch]):
     """What to change of a company: a field left out stays, null clears."""
 
     id: strawberry.ID = strawberry.field(description="The company to change.")
+    expected_version: int | None = expected_version()
 
 
 @says(ContactRecord, company_id=CompanyModel)
@@ -39,6 +40,7 @@ class ContactUpdateInput(RecordInput[ContactPatch]):
     """What to change of a contact: a field left out stays, null clears."""
 
     id: strawberry.ID = strawberry.field(description="The contact to change.")
+    expected_version: int | None = expected_version()
 
 
 @strawberry.input(description="The record that is meant.")
@@ -68,7 +70,8 @@ class Mutation:
     @mutation(CompanyPayload, _WRITE, "Changes a company.")
     async def company_update(self, info: Info, input: CompanyUpdateInput) -> CompanyPayload:
         id_ = key_of(CompanyModel, input.id)
-        return CompanyPayload(company=as_node(await companies.update(info.context.work, id_, input.record())))
+        changed = await companies.update(info.context.work, id_, input.record(), input.expected)
+        return CompanyPayload(company=as_node(changed))
 
     @mutation(CompanyPayload, _WRITE, "Changes the company with this domain, or adds it.")
     async def company_upsert(self, info: Info, input: CompanyCreateInput) -> CompanyPayload:
@@ -93,7 +96,8 @@ class Mutation:
     @mutation(ContactPayload, _WRITE, "Changes a contact.")
     async def contact_update(self, info: Info, input: ContactUpdateInput) -> ContactPayload:
         id_ = key_of(ContactModel, input.id)
-        return ContactPayload(contact=as_node(await contacts.update(info.context.work, id_, input.record())))
+        changed = await contacts.update(info.context.work, id_, input.record(), input.expected)
+        return ContactPayload(contact=as_node(changed))
 
     @mutation(ContactPayload, _WRITE, "Changes the contact with this e-mail address, or adds it.")
     async def contact_upsert(self, info: Info, input: ContactCreateInput) -> ContactPayload:

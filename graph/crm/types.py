@@ -29,6 +29,7 @@ class Company(Node):
     created_at: auto
     updated_at: auto
     deleted_at: auto
+    version: auto
     contacts = related(ContactModel.company_id, CONTACT_LIST, "The people who work there, newest first.")
     signals = related(Signal.company_id, SIGNAL_LIST, "What its people did, newest first.")
     timeline = related(Signal.company_id, SIGNAL_LIST, "What happened around the company, newest first.")
@@ -50,6 +51,7 @@ class Contact(Node):
     created_at: auto
     updated_at: auto
     deleted_at: auto
+    version: auto
     company = relation("company_id", COMPANY_LIST, "The company the person works for.")
     signals = related(Signal.contact_id, SIGNAL_LIST, "What the person did, newest first.")
     identities = related(Identity.contact_id, IDENTITY_LIST, "The names the person is known by, with why.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from redis.asyncio import Redis
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.core.config import Settings
 from app.core.db import Database
@@ -50,5 +50,7 @@ class Backstage:
 
     async def _waiting(self, tenant: UUID) -> list[UUID]:
         async with Reads(self.database, tenant) as reads:
-            queued = select(Job.id).where(Job.status == JobStatus.QUEUED, Job.organization_id == tenant)
+            queued = select(Job.id).where(
+                Job.status == JobStatus.QUEUED, Job.organization_id == tenant, Job.run_at <= func.now()
+            )
             return [row.id for row in await reads.rows(queued)]
