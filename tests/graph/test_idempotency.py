@@ -100,6 +100,22 @@ async def test_a_delete_sent_again_after_a_restore_does_not_delete_again(tenant:
     assert await names(tenant) == ["Acme"]
 
 
+async def test_a_change_sent_again_is_not_held_against_the_version_it_made(tenant: Tenant) -> None:
+    id_ = (await does(tenant, CREATE, None, name="Acme"))["company"]["id"]
+    first = await does(tenant, UPDATE, "k", id=id_, name="Bolt", expectedVersion=1)
+    assert first["company"]["version"] == 2
+    assert await does(tenant, UPDATE, "k", id=id_, name="Bolt", expectedVersion=1) == first
+
+
+async def test_what_changes_nothing_is_answered_again_as_well(tenant: Tenant) -> None:
+    id_ = (await does(tenant, CREATE, None, name="Acme"))["company"]["id"]
+    first = await does(tenant, UPDATE, "k", id=id_, name="Acme")
+    await does(tenant, UPDATE, None, id=id_, name="Bolt")
+    again = await does(tenant, UPDATE, "k", id=id_, name="Acme")
+    assert first["eventCursor"] is None and again["company"]["name"] == "Bolt"
+    assert await names(tenant) == ["Bolt"]
+
+
 async def test_twenty_at_once_make_one_record_and_are_answered_alike(tenant: Tenant) -> None:
     answers = await asyncio.gather(*(does(tenant, CREATE, "k", name="Acme") for _ in range(20)))
     assert all(answer == answers[0] for answer in answers) and problems(answers[0]) == []
