@@ -27,6 +27,7 @@ class Context:
     reads: Reads = field(default=None)  # type: ignore[assignment]
     last_event_id: str | None = None
     cursor: str | None = None
+    idempotency_key: str | None = None
     work: Work = field(default=None)  # type: ignore[assignment]
     _loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
 

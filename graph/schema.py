@@ -26,6 +26,11 @@ ARGUMENTS = {
     "first": "How many from the start: 1 to 250, 50 unless said.",
     "groupBy": "What to group by: at most 3 parts, each once.",
     "id": "The record's id.",
+    "idempotencyKey": (
+        "Names the request, in 1 to 255 characters: sent again with the same key and arguments within a day, it is not "
+        "done again but answered as the first time, with null for a secret that was shown once. A refused request may "
+        "be mended and sent again with its key. The `Idempotency-Key` header says the same."
+    ),
     "ids": "The records' ids.",
     "input": "What to do it with.",
     "inputs": "The rows, 1 to 1,000.",

@@ -9,7 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.connectors import models as connectors
-from app.core import jobs, outbox
+from app.core import idempotency, jobs, outbox
 from app.core.config import settings
 from app.core.db import Base
 from app.crm import models as crm
@@ -17,7 +17,7 @@ from app.identity import models as identity
 from app.scoring import models as scoring
 from app.signals import models as signals
 
-ROOMS = (connectors, jobs, outbox, crm, identity, scoring, signals)
+ROOMS = (connectors, idempotency, jobs, outbox, crm, identity, scoring, signals)
 LOCK_TIMEOUT = "SET lock_timeout = '5s'"
 
 

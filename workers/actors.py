@@ -36,6 +36,7 @@ class Schedule:
 
 ACTORS: dict[str, Actor] = {}
 SCHEDULES: dict[str, Schedule] = {}
+CHORES: dict[str, Chore] = {}
 
 
 def on(
@@ -55,6 +56,16 @@ def every(cron: str, type_: str) -> Callable[[Chore], Chore]:
 
     def declare(chore: Chore) -> Chore:
         SCHEDULES[type_] = Schedule(type_, cron, chore)
+        return chore
+
+    return declare
+
+
+def job(type_: str) -> Callable[[Chore], Chore]:
+    """Declares the job `type_`, which is queued for one organization and done in a Work of that organization."""
+
+    def declare(chore: Chore) -> Chore:
+        CHORES[type_] = chore
         return chore
 
     return declare

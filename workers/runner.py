@@ -24,7 +24,7 @@ from app.core.outbox import OutboxEvent
 from app.core.statements import Prepared
 from app.core.telemetry import JOBS
 from app.core.work import Work, work
-from workers.actors import ACTORS, SCHEDULES
+from workers.actors import ACTORS, CHORES, SCHEDULES
 from workers.broker import ACTOR, QUEUE, broker
 from workers.gate import Gate
 from workers.trouble import STEP_SECONDS, TROUBLE
@@ -130,6 +130,8 @@ async def _renew(database: Database, tenant: UUID, attempt: Attempt) -> None:
 async def _effect(unit: Work, attempt: Attempt) -> None:
     if schedule := SCHEDULES.get(attempt.type):
         await schedule.chore(unit)
+    elif chore := CHORES.get(attempt.type):
+        await chore(unit)
     elif actor := ACTORS.get(attempt.type):
         await actor.effect(unit, await _events(unit, actor.event, attempt.payload))
     else:

@@ -143,6 +143,19 @@ def text_of(length: int, **options: Any) -> Any:
     return mapped_column(String(length), **options)
 
 
+class Versioned(Entity):
+    """An entity that counts its changes, whoever makes them: with objects, which Work counts, or by a statement."""
+
+    __abstract__ = True
+
+    version: Mapped[int] = mapped_column(
+        server_default=text("1"),
+        onupdate=text("version + 1"),
+        sort_order=13,
+        doc="Counts the changes of the record, from 1 on.",
+    )
+
+
 class Row(asyncpg.Record):  # type: ignore[misc]
     """A light row of a read: columns by attribute, no identity map, nothing lazy."""
 

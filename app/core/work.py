@@ -19,7 +19,7 @@ from sqlalchemy.sql.base import Executable
 
 from app.core import outbox
 from app.core.constraints import violation
-from app.core.db import AnySelect, Base, Database, Entity, Row, Tenant
+from app.core.db import AnySelect, Base, Database, Entity, Row, Tenant, Versioned
 from app.core.errors import Code, Refusal
 from app.core.events import Event
 from app.core.statements import Prepared, compiled
@@ -102,9 +102,13 @@ class Work:
         for row in self._session.new:
             if isinstance(row, Entity):
                 row.created_at = row.updated_at = self.at
+            if isinstance(row, Versioned):
+                row.version = 1
         for row in self._session.dirty:
             if isinstance(row, Entity) and self._session.is_modified(row):
                 row.updated_at = self.at
+                if isinstance(row, Versioned):
+                    row.version += 1
 
     async def run(self, statement: Executable, parameters: dict[str, Any] | None = None) -> AnyResult:
         """Executes a statement of the query builder; each tenant table in it is narrowed to the organization."""
@@ -163,10 +167,16 @@ class Work:
             raise Refusal(Code.NOT_FOUND, f"no such {noun}", path)
         return row
 
-    async def finish(self) -> None:
+    async def tell(self) -> None:
+        """Stores what was emitted so far, which gives `cursor`. From here to the end the organization's other Works
+        wait to tell theirs, so that little should follow."""
         if self._events:
             self.cursor = await self._append()
+            self._events = []
         await self.flush()
+
+    async def finish(self) -> None:
+        await self.tell()
         if await self._driver.execute("COMMIT") != "COMMIT":
             raise RuntimeError("a statement had failed: nothing was kept")
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Entity, index, reference, text_of, unique
+from app.core.db import Entity, Versioned, index, reference, text_of, unique
 
 
 class Lifecycle(StrEnum):
@@ -98,7 +98,7 @@ class TaskPriority(StrEnum):
 _KEPT = text("deleted_at IS NULL")
 
 
-class Kept(Entity):
+class Kept(Versioned):
     """A record that stays when it is deleted, so that it can be restored, until it is destroyed."""
 
     __abstract__ = True

@@ -46,21 +46,26 @@ class Verbs(Generic[M, P]):
             work.emit(self.events.created(id=row.id))
         return {**rows, **bad}
 
-    async def update(self, work: Work, id_: UUID, patch: P) -> M:
-        """Changes what the patch says and leaves the rest; a deleted record must be restored first."""
-        return only(await self.update_all(work, {0: (id_, patch)}))
+    async def update(self, work: Work, id_: UUID, patch: P, expected: int | None = None) -> M:
+        """Changes what the patch says and leaves the rest; a deleted record must be restored first.
 
-    async def update_all(self, work: Work, patches: Mapping[int, tuple[UUID, P]]) -> Results[M]:
+        `CONFLICT` where a version is expected and the record has another."""
+        return only(await self.update_all(work, {0: (id_, patch, expected)}))
+
+    async def update_all(self, work: Work, patches: Mapping[int, tuple[UUID, P, int | None]]) -> Results[M]:
         """Changed records, or what is wrong with each, by their numbers."""
-        rows = await self._held(work, [id_ for id_, _ in patches.values()])
+        rows = await self._held(work, [id_ for id_, _, _ in patches.values()])
         results: Results[M] = {}
         wanted: dict[int, tuple[M, P]] = {}
-        for i, (id_, patch) in patches.items():
+        for i, (id_, patch, expected) in patches.items():
             row = rows.get(id_)
             if row is None:
                 results[i] = self._unknown()
             elif row.deleted_at is not None:
                 results[i] = self._deleted()
+            elif expected not in (None, row.version):
+                said = f"was changed meanwhile: its version is {row.version}"
+                results[i] = Refusal(Code.CONFLICT, said, ("expectedVersion",))
             else:
                 wanted[i] = row, patch
         return results | await self._change_all(work, wanted)

@@ -7,6 +7,7 @@ from app.connectors.models import ProviderConnection as ConnectionModel
 from app.identity.permissions import Permission
 from graph.connectors.types import ProviderConnection
 from graph.context import Info
+from graph.core.idempotency import shown_once
 from graph.core.mutation import Payload, mutation
 from graph.core.node import as_node, key_of, public_id
 
@@ -29,9 +30,7 @@ class ConnectionPayload(Payload):
         default=None, description="The connection; null when refused."
     )
     webhook_url: str | None = strawberry.field(default=None, description="Where the provider shall send its webhooks.")
-    webhook_secret: str | None = strawberry.field(
-        default=None, description="What the provider shall sign them with: shown this once."
-    )
+    webhook_secret: str | None = shown_once("What the provider shall sign them with: shown this once.")
 
 
 @strawberry.type

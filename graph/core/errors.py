@@ -20,6 +20,7 @@ STATUS: Mapping[Code, int] = {
     Code.NOT_FOUND: 404,
     Code.TAKEN: 409,
     Code.CONFLICT: 409,
+    Code.IDEMPOTENCY_CONFLICT: 409,
     Code.UNAUTHENTICATED: 401,
     Code.FORBIDDEN: 403,
     Code.TOO_LARGE: 413,

@@ -32,6 +32,7 @@ EVENTS = "text/event-stream"
 _READING = ("GET", "HEAD")
 _UNBUFFERED = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 _HEARTBEAT_SECONDS = 15
+_KEY = "Idempotency-Key"
 
 
 class GraphQLDoor:
@@ -56,7 +57,7 @@ class GraphQLDoor:
             if media == EVENTS:
                 return Response(_event({"errors": error.errors}) + _COMPLETE, media_type=EVENTS, headers=_UNBUFFERED)
             return _response(media, {"errors": error.errors}, 400 if media == GRAPHQL_JSON else 200)
-        if wrong := _method_refusal(request, operation, media):
+        if wrong := _method_refusal(request, operation, media) or _key_refusal(request, operation, media):
             return wrong
         return await self._answer(request, operation, media)
 
@@ -68,6 +69,7 @@ class GraphQLDoor:
             if refusal is None:
                 raise
             return _response(media, {"errors": [refused(refusal)]}, STATUS[refusal.code])
+        context.idempotency_key = request.headers.get(_KEY)
         if media == EVENTS:
             context.last_event_id = request.headers.get("last-event-id")
             await context.reads.close()  # a stream that never starts would keep the connection
@@ -152,6 +154,14 @@ def _method_refusal(request: Request, operation: Operation, media: str) -> Respo
         refusal = _refusal(media, 405, error)
         refusal.headers["Allow"] = "POST"
         return refusal
+    return None
+
+
+def _key_refusal(request: Request, operation: Operation, media: str) -> Response | None:
+    """One key names one request: it cannot say which of several mutations it is for."""
+    if _KEY in request.headers and operation.kind is OperationType.MUTATION and operation.root_count != 1:
+        message = f"the {_KEY} header goes with one mutation: give each its own idempotencyKey argument"
+        return _refusal(media, 400, {"message": message, "extensions": {"code": "BAD_REQUEST"}})
     return None
 
 

@@ -33,6 +33,12 @@ class RecordInput(Generic[R]):
         """The record that was said; a refusal with one problem per field that does not fit."""
         return self.__record__.say(self.values())  # type: ignore[return-value]
 
+    @property
+    def expected(self) -> int | None:
+        """The version that the record must have, if any."""
+        version: int | None = getattr(self, "expected_version", None)
+        return None if version is strawberry.UNSET else version
+
     def values(self) -> dict[str, Any]:
         """The fields that were given, ids as keys."""
         fields = get_object_definition(self, strict=True).fields
@@ -48,8 +54,16 @@ class RecordInput(Generic[R]):
         return key_of(model, value, to_camel(name)) if model is not None and value is not None else value
 
 
-_OWN = frozenset({"id"})
+_OWN = frozenset({"id", "expected_version"})
 _SPELLINGS: dict[Any, Any] = {UUID: strawberry.ID, EmailStr: str, AwareDatetime: datetime}
+
+
+def expected_version() -> Any:
+    """The field `expectedVersion` of an update's input."""
+    return strawberry.field(
+        default=strawberry.UNSET,
+        description="The version that was seen: where the record has another by now, CONFLICT refuses the change.",
+    )
 
 
 def says(record: type[Record], **ids: Any) -> Callable[[C], C]:

@@ -5,12 +5,14 @@ from typing import Any
 
 import strawberry
 from strawberry.extensions import FieldExtension
+from strawberry.types.field import StrawberryField
 
 from app.core.errors import Code, Problem, Refusal
-from app.core.work import work
+from app.core.work import Work, work
 from app.identity.permissions import Permission
 from graph.context import Info
 from graph.core.enums import choice
+from graph.core.idempotency import do_once, key_argument, key_said
 from graph.core.permission import Requires, demand
 
 choice(Code, "ErrorCode")
@@ -46,17 +48,35 @@ class Does(FieldExtension):
         self.permission = permission
         self.in_work = in_work
 
-    async def resolve_async(self, next_: Callable[..., Any], source: Any, info: Info, **arguments: Any) -> Any:
+    def apply(self, field: StrawberryField) -> None:
+        if self.in_work:
+            field.arguments = [*field.arguments, key_argument()]
+
+    async def resolve_async(
+        self,
+        next_: Callable[..., Any],
+        source: Any,
+        info: Info,
+        *,
+        idempotency_key: str | None = None,
+        **arguments: Any,
+    ) -> Any:
         context = info.context
         if self.in_work:
             demand(context.principal, self.permission)
         await context.refresh()
+
+        async def do(unit: Work) -> Any:
+            context.work = unit
+            return await next_(source, info, **arguments)
+
         try:
             if not self.in_work:
                 return await next_(source, info, **arguments)
+            if key := key_said(context, idempotency_key):
+                return await do_once(info, key, arguments, self.payload, do)
             async with work(context.database, context.principal.tenant, context.principal.user) as unit:
-                context.work = unit
-                payload = await next_(source, info, **arguments)
+                payload = await do(unit)
         except Refusal as refusal:
             if refusal.code in TOP_LEVEL:
                 raise

@@ -10,9 +10,13 @@ import strawberry
 from graphql import (
     DocumentNode,
     ExecutionResult,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
+    InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
+    SelectionSetNode,
     execute,
     get_operation_ast,
     parse,
@@ -61,6 +65,11 @@ class Operation:
     @property
     def kind(self) -> OperationType:
         return self.definition.operation
+
+    @property
+    def root_count(self) -> int:
+        """How many root fields it has, those of its fragments among them."""
+        return _field_count(self.document, self.definition.selection_set)
 
 
 class Documents:
@@ -209,3 +218,18 @@ def _answer(result: ExecutionResult) -> Answer:
     if result.errors:
         answer["errors"] = [formatted(error) for error in result.errors]
     return answer
+
+
+def _field_count(document: DocumentNode, selections: SelectionSetNode) -> int:
+    """The fields of the selections, those of a fragment once."""
+    fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+    waiting, count = [selections], 0
+    while waiting:
+        for one in waiting.pop().selections:
+            if isinstance(one, InlineFragmentNode):
+                waiting.append(one.selection_set)
+            elif not isinstance(one, FragmentSpreadNode):
+                count += 1
+            elif one.name.value in fragments:
+                waiting.append(fragments.pop(one.name.value).selection_set)
+    return count

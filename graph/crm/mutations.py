@@ -31,7 +31,7 @@ from app.identity.models import User
 from app.identity.permissions import Permission
 from graph.context import Info
 from graph.core.enums import choice
-from graph.core.inputs import RecordInput, says
+from graph.core.inputs import RecordInput, expected_version, says
 from graph.core.mutation import Payload, mutation
 from graph.core.node import as_node, key_of
 from graph.crm.types import Activity, Company, Contact, Deal, Note, Task
@@ -51,6 +51,7 @@ class CompanyUpdateInput(RecordInput[CompanyPatch]):
     """What to change of a company: a field left out stays, null clears."""
 
     id: strawberry.ID = strawberry.field(description="The company to change.")
+    expected_version: int | None = expected_version()
 
 
 @says(ContactRecord, company_id=models.Company)
@@ -63,6 +64,7 @@ class ContactUpdateInput(RecordInput[ContactPatch]):
     """What to change of a contact: a field left out stays, null clears."""
 
     id: strawberry.ID = strawberry.field(description="The contact to change.")
+    expected_version: int | None = expected_version()
 
 
 @says(DealRecord, company_id=models.Company, owner_id=User)
@@ -75,6 +77,7 @@ class DealUpdateInput(RecordInput[DealPatch]):
     """What to change of a deal: a field left out stays, null clears."""
 
     id: strawberry.ID = strawberry.field(description="The deal to change.")
+    expected_version: int | None = expected_version()
 
 
 @says(ActivityRecord, **_ABOUT, owner_id=User)
@@ -87,6 +90,7 @@ class ActivityUpdateInput(RecordInput[ActivityPatch]):
     """What to change of an activity: a field left out stays, null clears."""
 
     id: strawberry.ID = strawberry.field(description="The activity to change.")
+    expected_version: int | None = expected_version()
 
 
 @says(TaskRecord, **_ABOUT, assignee_id=User)
@@ -99,6 +103,7 @@ class TaskUpdateInput(RecordInput[TaskPatch]):
     """What to change of a task: a field left out stays, null clears."""
 
     id: strawberry.ID = strawberry.field(description="The task to change.")
+    expected_version: int | None = expected_version()
 
 
 @says(NoteRecord, **_ABOUT)
@@ -111,6 +116,7 @@ class NoteUpdateInput(RecordInput[NotePatch]):
     """What to change of a note: a field left out stays, null clears."""
 
     id: strawberry.ID = strawberry.field(description="The note to change.")
+    expected_version: int | None = expected_version()
 
 
 @strawberry.input(description="A person's part in a deal.")

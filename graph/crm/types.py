@@ -45,6 +45,7 @@ class Company(Node):
     created_at: auto
     updated_at: auto
     deleted_at: auto
+    version: auto
     contacts = related(models.Contact.company_id, CONTACT_LIST, "The people who work there, newest first.")
     signals = related(Signal.company_id, SIGNAL_LIST, "What its people did, newest first.")
     timeline = related(Signal.company_id, SIGNAL_LIST, "What happened around the company, newest first.")
@@ -70,6 +71,7 @@ class Contact(Node):
     created_at: auto
     updated_at: auto
     deleted_at: auto
+    version: auto
     company = relation("company_id", COMPANY_LIST, "The company the person works for.")
     signals = related(Signal.contact_id, SIGNAL_LIST, "What the person did, newest first.")
     identities = related(Identity.contact_id, IDENTITY_LIST, "The names the person is known by, with why.")
@@ -94,6 +96,7 @@ class Deal(Node):
     created_at: auto
     updated_at: auto
     deleted_at: auto
+    version: auto
     company = relation("company_id", COMPANY_LIST, "The company it is about.")
     owner = _member("owner_id", "The member who is responsible for it.")
     roles = related(models.DealRole.deal_id, DEAL_ROLE_LIST, "The people who have to do with it, and what.")
@@ -132,6 +135,7 @@ class Activity(Node):
     created_at: auto
     updated_at: auto
     deleted_at: auto
+    version: auto
     company = relation("company_id", COMPANY_LIST, "The company it is about.")
     contact = relation("contact_id", CONTACT_LIST, "The person it is about.")
     deal = relation("deal_id", DEAL_LIST, "The deal it is about.")
@@ -149,6 +153,7 @@ class Task(Node):
     created_at: auto
     updated_at: auto
     deleted_at: auto
+    version: auto
     company = relation("company_id", COMPANY_LIST, "The company it is about.")
     contact = relation("contact_id", CONTACT_LIST, "The person it is about.")
     deal = relation("deal_id", DEAL_LIST, "The deal it is about.")
@@ -163,6 +168,7 @@ class Note(Node):
     created_at: auto
     updated_at: auto
     deleted_at: auto
+    version: auto
     company = relation("company_id", COMPANY_LIST, "The company it is about.")
     contact = relation("contact_id", CONTACT_LIST, "The person it is about.")
     deal = relation("deal_id", DEAL_LIST, "The deal it is about.")

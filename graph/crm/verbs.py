@@ -44,7 +44,7 @@ def _of_one(verbs: Verbs[Any, Any], payload: Any, create: Any, update: Any) -> d
         return told(await verbs.create(info.context.work, input.record()), created=True)
 
     async def changes(self: Any, info: Info, input: Any) -> Any:
-        return told(await verbs.update(info.context.work, key_of(model, input.id), input.record()))
+        return told(await verbs.update(info.context.work, key_of(model, input.id), input.record(), input.expected))
 
     async def upserts(self: Any, info: Info, input: Any) -> Any:
         row, created = await verbs.upsert(info.context.work, input.record())
@@ -87,7 +87,7 @@ def _of_many(verbs: Verbs[Any, Any], node: Any, create: Any, update: Any) -> dic
         return told(bad | _paired(await verbs.create_all(info.context.work, records), new=True), error_policy)
 
     async def changes(self: Any, info: Info, inputs: Any, error_policy: ErrorPolicy = ErrorPolicy.REJECT_ALL) -> Any:
-        patches, bad = _read(inputs, lambda one: (key_of(model, one.id), one.record()))
+        patches, bad = _read(inputs, lambda one: (key_of(model, one.id), one.record(), one.expected))
         return told(bad | _paired(await verbs.update_all(info.context.work, patches), new=False), error_policy)
 
     async def upserts(self: Any, info: Info, inputs: Any, error_policy: ErrorPolicy = ErrorPolicy.REJECT_ALL) -> Any:

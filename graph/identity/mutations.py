@@ -14,6 +14,7 @@ from app.identity.records import (
     Registration,
 )
 from graph.context import Info
+from graph.core.idempotency import shown_once
 from graph.core.inputs import RecordInput, says
 from graph.core.mutation import Payload, account_mutation, mutation
 from graph.core.node import as_node, key_of
@@ -75,9 +76,7 @@ class OrganizationPayload(Payload):
 @strawberry.type(description="An API key as a mutation left it.")
 class ApiKeyPayload(Payload):
     api_key: ApiKey | None = strawberry.field(default=None, description="The key's record; null when refused.")
-    secret: str | None = strawberry.field(
-        default=None, description="The key itself, shown this once: it is not kept and cannot be shown again."
-    )
+    secret: str | None = shown_once("The key itself, shown this once: it is not kept and cannot be shown again.")
 
 
 @strawberry.type

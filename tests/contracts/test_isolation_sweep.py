@@ -408,7 +408,7 @@ async def test_the_same_calls_asked_by_the_victim_himself_are_noticed(asker: Ask
     tenant = victim.holdings.tenant
     himself = Asker(victim.holdings, [{**bearer(tenant.access_token), "X-Organization-Id": tenant.public_id}], "")
     himself.wrong |= asker.wrong
-    calls = [call for call in taken(field_calls(random.Random(SEED), himself, victim), 1_500) if "query" in call.name]
+    calls = [call for call in taken(field_calls(random.Random(SEED), himself, victim), 3_000) if "query" in call.name]
     noticed = {line.split()[1] for line in await leaks(calls, victim)}
     assert {"company", "companies", "contacts", "signals", "node", "nodes", "connections", "organization"} <= noticed
 

@@ -24,8 +24,12 @@ from tests.factories.web import Web, running
 from tests.factories.work import Backstage
 
 SESSION = "{ session { accessToken refreshToken } userErrors { code message path } }"
-CREATE_KEY = 'mutation { apiKeyCreate(input: {name: "k", scopes: [SIGNALS_WRITE, CRM_READ]}) { secret } }'
-CONNECT = 'mutation { connectionConnect(input: {provider: "github"}) { connection { id } webhookSecret } }'
+CREATE_KEY = (
+    'mutation { apiKeyCreate(input: {name: "k", scopes: [SIGNALS_WRITE, CRM_READ]}, idempotencyKey: "k") { secret } }'
+)
+CONNECT = """mutation { connectionConnect(input: {provider: "github"}, idempotencyKey: "c") {
+  connection { id } webhookSecret
+} }"""
 CREATE = 'mutation { organizationCreate(input: {name: "Hush"}) { organization { id } } }'
 
 

@@ -52,6 +52,7 @@ _FITTING: dict[str, Callable[[], Any]] = {
     "provider": lambda: "github",
     "occurredAt": lambda: now().isoformat(),
     "idempotencyKey": lambda: token_hex(8),
+    "expectedVersion": lambda: None,
     "refreshToken": lambda: "no token",
 }
 

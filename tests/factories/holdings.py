@@ -12,6 +12,9 @@ from app.core.work import work
 from tests.factories.tenants import Tenant
 from tests.factories.work import Backstage
 
+CONNECT = """mutation ($key: String) {
+  connectionConnect(input: {provider: "github"}, idempotencyKey: $key) { connection { id } }
+}"""
 MINE = """
 {
   companies(first: 1) { nodes { id } } contacts(first: 1) { nodes { id } } signals(first: 1) { nodes { id } }
@@ -60,7 +63,7 @@ async def fill(tenant: Tenant, backstage: Backstage | None = None) -> Holdings:
     group = {"groupId": word, "userId": word, "traits": {"name": word, "website": f"https://{word}.dev"}}
     headers = {"Authorization": f"Bearer {tenant.key}"}
     assert (await tenant.http.post("/v1/group", json=group, headers=headers)).status_code == 200
-    await tenant.ask('mutation { connectionConnect(input: {provider: "github"}) { connection { id } } }')
+    await tenant.ask(CONNECT, {"key": word})
     if backstage is not None:
         await backstage.settle(tenant.id)
     await _dead_job(tenant, word)

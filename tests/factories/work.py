@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from redis.asyncio import Redis
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.core.config import Settings
 from app.core.db import Database
@@ -17,6 +18,7 @@ from workers.relay import Relay
 from workers.runner import Runner
 
 ROOMS = (scoring, system)
+_SOON = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Backstage:
             await redis.aclose()
 
     async def settle(self, tenant: UUID) -> None:
-        """Passes on all events of the organization and runs the jobs they cause, until none are left."""
+        """Passes on all events of the organization and runs the jobs they cause, until none are left but those
+        for another day."""
         while True:
             await self.relay.pass_on(tenant)
             waiting = await self._waiting(tenant)
@@ -50,5 +53,7 @@ class Backstage:
 
     async def _waiting(self, tenant: UUID) -> list[UUID]:
         async with Reads(self.database, tenant) as reads:
-            queued = select(Job.id).where(Job.status == JobStatus.QUEUED, Job.organization_id == tenant)
+            queued = select(Job.id).where(
+                Job.status == JobStatus.QUEUED, Job.organization_id == tenant, Job.run_at <= func.now() + _SOON
+            )
             return [row.id for row in await reads.rows(queued)]
