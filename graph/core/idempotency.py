@@ -49,7 +49,7 @@ async def do_once(
     """The answer of `do`, or the one that it gave before under this key; key, answer and effect are kept together."""
     context = info.context
     fingerprint = _fingerprint(context.settings.secret_bytes, info.field_name, arguments)
-    async with work(context.database, context.principal.tenant) as unit:
+    async with work(context.database, context.principal.tenant, context.principal.user) as unit:
         before = await idempotency.claim(unit, key, fingerprint)
         if before is None:
             answer = await do(unit)

@@ -190,3 +190,9 @@ async def test_two_who_change_a_deal_at_once_do_not_overwrite_each_other(tenant:
     assert answer["userErrors"] == []
     again = await does(tenant, "dealUpdate", "DealUpdateInput", id=deal["id"], name="x", expectedVersion=1)
     assert problems(again) == [("CONFLICT", ["expectedVersion"])]
+
+
+async def test_who_does_something_under_a_key_is_noted_as_well(tenant: Tenant) -> None:
+    query = 'mutation { noteCreate(input: {body: "x"}, idempotencyKey: "k") { note { id author { email } } } }'
+    first, again = await tenant.ask_personally(query), await tenant.ask_personally(query)
+    assert first == again and first["noteCreate"]["note"]["author"]["email"]
