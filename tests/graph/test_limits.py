@@ -11,6 +11,10 @@ from graph.core.operations import Asked, Operations, Rejected
 from graph.schema import schema
 from tests.factories.tenants import Tenant
 
+UNBOUNDED_SECONDS = 2.0
+"""Of our own CPU, so that a busy machine does not count. What is not bounded takes minutes; how long it takes is measured
+by the benchmark."""
+
 
 @pytest.fixture
 def operations() -> Operations:
@@ -73,9 +77,9 @@ def test_directives_count_wherever_they_stand(operations: Operations) -> None:
 
 
 def test_tokens_are_limited(operations: Operations) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     refusal(operations, "{" + "a: __typename " * MAX_TOKENS + "}")
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < UNBOUNDED_SECONDS
 
 
 def test_a_query_that_is_too_dear_is_told_where_and_what_would_fit(operations: Operations) -> None:
@@ -114,9 +118,9 @@ def test_a_bomb_of_fragments_is_refused_at_once(operations: Operations) -> None:
     parts = [f"fragment F{n} on Company {{ ...F{n + 1} ...F{n + 1} }}" for n in range(levels)]
     document = "{ companies { nodes { ...F0 } } } " + " ".join(parts) + f" fragment F{levels} on Company {{ id name }}"
     refusal(operations, "{ warm: nonsense }")
-    started = time.perf_counter()
+    started = time.thread_time()
     error = refusal(operations, document)
-    assert time.perf_counter() - started < 0.05
+    assert time.thread_time() - started < UNBOUNDED_SECONDS
     assert error["extensions"]["code"] == "LIMIT_EXCEEDED"
 
 
@@ -155,9 +159,9 @@ def test_a_document_that_makes_no_sense_is_a_bad_request(operations: Operations,
     ids=["beside", "in fragments", "in circles"],
 )
 def test_fields_that_overlap_are_not_compared_for_long(operations: Operations, document: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     refusal(operations, document)
-    assert time.perf_counter() - started < 0.2
+    assert time.thread_time() - started < UNBOUNDED_SECONDS
 
 
 def test_fields_may_be_named_again_as_generated_documents_do(operations: Operations) -> None:
