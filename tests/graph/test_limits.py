@@ -12,8 +12,7 @@ from graph.schema import schema
 from tests.factories.tenants import Tenant
 
 UNBOUNDED_SECONDS = 2.0
-"""Of our own CPU, so that a busy machine does not count. What is not bounded takes minutes; how long it takes is measured
-by the benchmark."""
+"""Of our own CPU, so that a busy machine does not count: what has no bound takes minutes."""
 
 
 @pytest.fixture
