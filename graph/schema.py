@@ -35,6 +35,7 @@ ARGUMENTS = {
     "input": "What to do it with.",
     "inputs": "The rows, 1 to 1,000.",
     "last": "How many from the end: 1 to 250.",
+    "types": "Which kinds of records; all unless said.",
     "orderBy": "What to sort by; the first part counts most.",
 }
 _NOT_ROOMS = {"core", "http"}

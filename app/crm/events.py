@@ -53,6 +53,7 @@ DEAL_EVENTS = _events("deal", "A deal")
 ACTIVITY_EVENTS = _events("activity", "An activity")
 TASK_EVENTS = _events("task", "A task")
 NOTE_EVENTS = _events("note", "A note")
+EVENTS_OF_RECORDS = (COMPANY_EVENTS, CONTACT_EVENTS, DEAL_EVENTS, ACTIVITY_EVENTS, TASK_EVENTS, NOTE_EVENTS)
 
 
 class DealStageChanged(Event, name="deal.stage_changed"):

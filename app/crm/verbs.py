@@ -149,9 +149,11 @@ class Verbs(Generic[M, P]):
         for i, (row, _) in wanted.items():
             if i not in bad and differs[i]:
                 self.changing(work, row, differs[i])
-                for name, value in differs[i].items():
-                    setattr(row, name, value)
-                changed.append((row, tuple(differs[i])))
+                names = tuple(name for name, value in differs[i].items() if getattr(row, name) != value)
+                for name in names:
+                    setattr(row, name, differs[i][name])
+                if names:
+                    changed.append((row, names))
         await work.flush()
         work.emit(*(self.events.updated(id=row.id, changed=names) for row, names in changed))
         return {i: bad.get(i) or row for i, (row, _) in wanted.items()}

@@ -23,7 +23,7 @@ class NodeQuery:
         extensions=[Requires(None)],
     )
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
-        found: Node | None = (await _fetched(info, [str(id)]))[0]
+        found: Node | None = (await fetched(info, [str(id)]))[0]
         return found
 
     @strawberry.field(
@@ -33,11 +33,12 @@ class NodeQuery:
     async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
         if len(ids) > MAX_NODES:
             raise Refusal(Code.TOO_LARGE, f"takes at most {MAX_NODES} ids", ("ids",))
-        found: list[Node | None] = await _fetched(info, [str(id_) for id_ in ids])
+        found: list[Node | None] = await fetched(info, [str(id_) for id_ in ids])
         return found
 
 
-async def _fetched(info: Info, ids: list[str]) -> Any:
+async def fetched(info: Info, ids: list[str]) -> Any:
+    """The records of these ids, of whatever types, in order; null for what is not there or may not be seen."""
     named = [_named(id_, index) for index, id_ in enumerate(ids)]
     keys: dict[Kind, list[UUID]] = defaultdict(list)
     for kind, key in named:
