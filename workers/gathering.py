@@ -13,7 +13,7 @@ import orjson
 from app.core import jobs
 from app.core.work import Work
 
-JOBS_PER_SECOND = 20
+JOBS_PER_SECOND = 10
 LONGEST_PAUSE_SECONDS = 2.0
 _QUIET_SECONDS = 1.0
 

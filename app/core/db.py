@@ -39,6 +39,7 @@ AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 SERVER_ROLE = "devsignal_server"
 UNSCOPED_ROLE = "devsignal_unscoped"
 CONNECT_SECONDS = 10
+TELL_EVERY_SECONDS = 0.02
 OUTBOX_CHANNEL = "devsignal_outbox"
 
 
@@ -240,7 +241,7 @@ class Database:
             with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
                 async with self.reads.acquire(timeout=5) as connection:
                     await connection.execute(_WAKE)
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(TELL_EVERY_SECONDS)
 
 
 def driver_url(url: str) -> str:
