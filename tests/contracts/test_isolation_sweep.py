@@ -276,11 +276,10 @@ def feed_calls(dice: random.Random, asker: Asker, victim: Victim, server: Server
     operations = Operations(schema())
     while True:
         root, guise = dice.choice(FEEDS), {k.lower(): v for k, v in dice.choice(asker.guises).items()}
-        place = dice.choice(places_of(root))
-        after = dice.choice(["0", "1", "1.0", "5"])
-        variables = {**place.variables(dice.choice(list(victim.holdings.ids.values()))), "after": after}
-        if dice.random() < 0.5:
-            variables = {"after": after}
+        variables: dict[str, Any] = {"after": dice.choice(["0", "1", "1.0", "5"])}
+        if places_of(root) and dice.random() < 0.5:
+            id_ = dice.choice(list(victim.holdings.ids.values()))
+            variables = {**dice.choice(places_of(root)).variables(id_), **variables}
 
         async def ask(root: Root = root, guise: Headers = guise, variables: Any = variables) -> Any:
             return await heard(operations, server, guise, Asked(root.document(variables, 3), variables))
