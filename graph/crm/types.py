@@ -30,6 +30,15 @@ def _member(key: str, description: str) -> Any:
     return batched(members_of, User, key, description)
 
 
+def _about() -> tuple[Any, Any, Any]:
+    """The company, person and deal that a record may be about."""
+    return (
+        relation("company_id", COMPANY_LIST, "The company it is about."),
+        relation("contact_id", CONTACT_LIST, "The person it is about."),
+        relation("deal_id", DEAL_LIST, "The deal it is about."),
+    )
+
+
 @entity(models.Company, permission=Permission.CRM_READ, fetch=COMPANY_LIST.every)
 class Company(Node):
     name: auto
@@ -136,9 +145,7 @@ class Activity(Node):
     updated_at: auto
     deleted_at: auto
     version: auto
-    company = relation("company_id", COMPANY_LIST, "The company it is about.")
-    contact = relation("contact_id", CONTACT_LIST, "The person it is about.")
-    deal = relation("deal_id", DEAL_LIST, "The deal it is about.")
+    company, contact, deal = _about()
     owner = _member("owner_id", "The member whose activity it is.")
 
 
@@ -154,9 +161,7 @@ class Task(Node):
     updated_at: auto
     deleted_at: auto
     version: auto
-    company = relation("company_id", COMPANY_LIST, "The company it is about.")
-    contact = relation("contact_id", CONTACT_LIST, "The person it is about.")
-    deal = relation("deal_id", DEAL_LIST, "The deal it is about.")
+    company, contact, deal = _about()
     assignee = _member("assignee_id", "The member who is to do it.")
 
 
@@ -169,7 +174,5 @@ class Note(Node):
     updated_at: auto
     deleted_at: auto
     version: auto
-    company = relation("company_id", COMPANY_LIST, "The company it is about.")
-    contact = relation("contact_id", CONTACT_LIST, "The person it is about.")
-    deal = relation("deal_id", DEAL_LIST, "The deal it is about.")
+    company, contact, deal = _about()
     author = _member("author_id", "The member who wrote it; null where a program did.")
